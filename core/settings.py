@@ -1,0 +1,87 @@
+"""Every setting, read once from the environment (prefix PARLEY_) and `.env`."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="PARLEY_", env_file=CHECKOUT / ".env", frozen=True, extra="ignore"
+    )
+
+    environment: Literal["development", "test", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+
+    data_dir: Path = CHECKOUT / ".data"
+    """Home of the embedded PostgreSQL and of the development key."""
+
+    database_url: str | None = None
+    """Login of the server (parley_app). Unset: the embedded PostgreSQL in `data_dir`."""
+
+    owner_database_url: str | None = None
+    """Login of migrations and imports (parley_owner)."""
+
+    pool_size: Annotated[int, Field(ge=1)] = 16
+    acquire_timeout: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds that a request waits for a connection."""
+
+    statement_timeout: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds after which PostgreSQL cancels a statement."""
+
+    statement_cache_size: Annotated[int, Field(ge=0)] = 1024
+    """Prepared statements kept per connection; 0 behind PgBouncer in transaction mode."""
+
+    jwt_algorithm: Literal["HS256", "EdDSA"] = "HS256"
+    jwt_keys: dict[str, SecretStr] = {}
+    """kid -> secret of at least 32 bytes (HS256) or PEM (EdDSA; a public key only verifies)."""
+
+    jwt_signing_kid: str | None = None
+    """The key that signs; by default the last one of `jwt_keys`."""
+
+    access_token_minutes: Annotated[int, Field(ge=1)] = 15
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.environment == "production":
+            missing = [
+                f"PARLEY_{name.upper()}"
+                for name in ("database_url", "jwt_keys")
+                if not getattr(self, name)
+            ]
+            if missing:
+                raise ValueError(f"production needs {' and '.join(missing)}")
+        if self.jwt_signing_kid is not None and self.jwt_signing_kid not in self.jwt_keys:
+            raise ValueError("PARLEY_JWT_SIGNING_KID names no key of PARLEY_JWT_KEYS")
+        return self
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Data directory of the embedded PostgreSQL."""
+        return self.data_dir.expanduser().resolve() / "postgres"
+
+    @property
+    def app_url(self) -> str:
+        return self.database_url or self._embedded_url("parley_app")
+
+    @property
+    def owner_url(self) -> str:
+        return self.owner_database_url or self._embedded_url("parley_owner")
+
+    def _embedded_url(self, user: str) -> str:
+        return f"postgresql://{user}@/parley?host={socket_dir(self.postgres_dir)}"
+
+
+def socket_dir(postgres_dir: Path) -> Path:
+    """Where a running PostgreSQL listens: line 5 of its postmaster.pid. A long path of the data
+    directory does not fit into a socket's name, so it may be elsewhere."""
+    try:
+        return Path((postgres_dir / "postmaster.pid").read_text().splitlines()[4])
+    except (OSError, IndexError):
+        return postgres_dir

@@ -1,0 +1,31 @@
+"""Who asks, and in which workspace. Travels as an argument; made at the edge only."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class TenantRole(StrEnum):
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    MEMBER = "MEMBER"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A signed-in person, before any workspace is chosen."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer(Identity):
+    """An active member of one workspace."""
+
+    tenant_id: UUID
+    role: TenantRole
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is not TenantRole.MEMBER

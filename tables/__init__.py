@@ -1,0 +1,24 @@
+"""Every table, by its name."""
+
+from tables.audit_event import AuditEvent
+from tables.conversation import Conversation, Participant
+from tables.document import Document
+from tables.membership import Membership
+from tables.message import Message, MessageDocument
+from tables.session import RefreshToken, Session
+from tables.tenant import Tenant
+from tables.user import User
+
+__all__ = [
+    "AuditEvent",
+    "Conversation",
+    "Document",
+    "Membership",
+    "Message",
+    "MessageDocument",
+    "Participant",
+    "RefreshToken",
+    "Session",
+    "Tenant",
+    "User",
+]

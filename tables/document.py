@@ -1,0 +1,24 @@
+from piccolo.columns import JSONB, Array, Integer, Text
+from piccolo.columns.indexes import IndexMethod
+from piccolo.constraints import Unique
+from piccolo.table import Table
+
+from tables.base import SoftDelete, Times
+from tables.columns import Reference
+from tables.constraints import ForeignKeyConstraint
+from tables.tenant import InTenant
+from tables.user import User
+
+
+class Document(SoftDelete, Times, InTenant, Table, tablename="documents"):
+    owner_id = Reference(User)
+    filename = Text()
+    content_type = Text()
+    size = Integer(help_text="Bytes of content.")
+    content = Text(null=True, default=None)
+    metadata = JSONB(default="{}", index=True, index_method=IndexMethod.gin)
+    tags = Array(base_column=Text(), default=list, index=True, index_method=IndexMethod.gin)
+    source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
+
+    documents_source_id_key = Unique(["tenant_id", "source_id"])
+    documents_owner_fkey = ForeignKeyConstraint(["owner_id"], "users", ["id"], "SET NULL")

@@ -1,0 +1,81 @@
+"""Real PostgreSQL 18 for every test: a template database is migrated once, then cloned."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from ops.migrate import migrate
+from ops.postgres import create_database, running
+from tables.engine import DB
+
+TEMPLATE = "parley_template"
+os.environ["PARLEY_ENVIRONMENT"] = "test"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A migrated, empty database of one test."""
+
+    socket: Path
+    name: str
+
+    def url(self, user: str) -> str:
+        return f"postgresql://{user}@/{self.name}?host={self.socket}"
+
+    async def connect(self, user: str = "parley_owner") -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(self.url(user))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """Socket directory of a PostgreSQL whose data nobody will miss."""
+    directory = Path(tempfile.mkdtemp(prefix="parley-"))
+    try:
+        with running(directory / "postgres") as socket:
+            asyncio.run(_template(socket))
+            yield socket
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _template(socket: Path) -> None:
+    connection = await asyncpg.connect(user="postgres", database="postgres", host=str(socket))
+    for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+        await connection.execute(f"ALTER SYSTEM SET {setting}")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+    await create_database(socket, TEMPLATE)
+    # Read by piccolo_conf, which is first imported by migrate().
+    os.environ["PARLEY_OWNER_DATABASE_URL"] = Database(socket, TEMPLATE).url("parley_owner")
+    await migrate(lambda line: None)
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+async def database(postgres: Path) -> AsyncIterator[Database]:
+    name = f"test_{next(_numbers)}"
+    admin = await asyncpg.connect(user="postgres", database="postgres", host=str(postgres))
+    await admin.execute(
+        f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER parley_owner STRATEGY file_copy"
+    )
+    yield Database(postgres, name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def db(database: Database) -> AsyncIterator[Database]:
+    """`database`, with the application's engine open on it."""
+    await DB.open(database.url("parley_app"), size=8)
+    yield database
+    await DB.close(timeout=2)
