@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,7 +12,12 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="PARLEY_", env_file=CHECKOUT / ".env", frozen=True, extra="ignore"
+        env_prefix="PARLEY_",
+        env_file=CHECKOUT / ".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # a bad value may be a secret
     )
 
     environment: Literal["development", "test", "production"] = "development"
@@ -47,6 +53,9 @@ class Settings(BaseSettings):
     access_token_minutes: Annotated[int, Field(ge=1)] = 15
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
 
+    allowed_origins: list[str] = []
+    """Origins of browser apps on other hosts (CORS), as "https://app.example.com"."""
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.environment == "production":
@@ -62,9 +71,14 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def home(self) -> Path:
+        """`data_dir`, absolute. A relative one is meant from the current directory."""
+        return self.data_dir.expanduser().resolve()
+
+    @property
     def postgres_dir(self) -> Path:
         """Data directory of the embedded PostgreSQL."""
-        return self.data_dir.expanduser().resolve() / "postgres"
+        return self.home / "postgres"
 
     @property
     def app_url(self) -> str:
@@ -75,7 +89,7 @@ class Settings(BaseSettings):
         return self.owner_database_url or self._embedded_url("parley_owner")
 
     def _embedded_url(self, user: str) -> str:
-        return f"postgresql://{user}@/parley?host={socket_dir(self.postgres_dir)}"
+        return f"postgresql://{user}@/parley?host={quote(str(socket_dir(self.postgres_dir)))}"
 
 
 def socket_dir(postgres_dir: Path) -> Path:

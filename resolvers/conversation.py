@@ -1,0 +1,134 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from core.text import storable
+from core.viewer import Viewer
+from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
+from resolvers.loading import by_key
+from resolvers.paging import Key, Order, Page, PageArguments, Slice, fetch_page, fetch_pages
+from resolvers.user import CountRow, contains, counts
+from tables.engine import DB, Row
+
+COLUMNS = """c.id, c.short_id, c.title, c.owner_id, c.message_count, c.last_sequence,
+    c.last_message_at, c.created_at, c.updated_at, c.deleted_at,
+    coalesce(c.last_message_at, c.created_at) AS recent_at,
+    coalesce(greatest(c.message_count - me.read_count, 0), 0) AS unread_count"""
+
+_ID = Key("c.id", "id", "uuid")
+_RECENT = Key("coalesce(c.last_message_at, c.created_at)", "recent_at", "timestamptz")
+_CREATED = Key("c.created_at", "created_at", "timestamptz")
+_TITLE = Key("c.title", "title", "text")
+
+
+class ConversationOrder(Enum):
+    LAST_MESSAGE_AT_DESC = Order("conversation.recent", (_RECENT, _ID), descending=True)
+    CREATED_AT_DESC = Order("conversation.newest", (_CREATED, _ID), descending=True)
+    CREATED_AT_ASC = Order("conversation.oldest", (_CREATED, _ID))
+    TITLE_ASC = Order("conversation.title", (_TITLE, _ID))
+
+
+RECENT = ConversationOrder.LAST_MESSAGE_AT_DESC.value
+
+
+class ConversationRow(Row):
+    node_type = "Conversation"
+    id: UUID
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFilter:
+    owner_id: UUID | None = None
+    participant_id: UUID | None = None
+    title_contains: str | None = None
+    has_unread: bool | None = None
+    include_deleted: bool = False
+
+
+def _source(viewer: Viewer, *, include_deleted: bool = False) -> str:
+    return f"""FROM conversations c {JOIN_ME} WHERE c.tenant_id = $1
+        AND {sees_conversation(viewer)}
+        AND {sees_deleted(viewer, "c", include_deleted=include_deleted)}"""
+
+
+async def conversations_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[ConversationRow | None]:
+    rows = await DB.fetch(
+        ConversationRow,
+        f"SELECT {COLUMNS} {_source(viewer)} AND c.id = ANY($3)",
+        viewer.tenant_id,
+        viewer.user_id,
+        ids,
+    )
+    return by_key(rows, ids, "id")
+
+
+async def conversation_by_short_id(viewer: Viewer, short_id: str) -> ConversationRow | None:
+    rows = await DB.fetch(
+        ConversationRow,
+        f"SELECT {COLUMNS} {_source(viewer)} AND c.short_id = $3",
+        viewer.tenant_id,
+        viewer.user_id,
+        storable(short_id, "by", "shortId"),
+    )
+    return rows[0] if rows else None
+
+
+async def list_conversations(
+    viewer: Viewer,
+    arguments: PageArguments,
+    order: ConversationOrder = ConversationOrder.LAST_MESSAGE_AT_DESC,
+    wanted: ConversationFilter = ConversationFilter(),
+) -> Slice[ConversationRow]:
+    title = wanted.title_contains
+    source = f"""{_source(viewer, include_deleted=wanted.include_deleted)}
+        AND ($3::uuid IS NULL OR c.owner_id = $3)
+        AND ($4::uuid IS NULL OR EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
+            AND p.conversation_id = c.id AND p.user_id = $4))
+        AND ($5::text IS NULL OR c.title ILIKE $5)
+        AND ($6::bool IS NULL OR coalesce(c.message_count > me.read_count, false) = $6)"""
+    parameters = (
+        viewer.tenant_id,
+        viewer.user_id,
+        wanted.owner_id,
+        wanted.participant_id,
+        None if title is None else contains(title, "filter", "titleContains"),
+        wanted.has_unread,
+    )
+
+    async def count() -> int:
+        return (await DB.fetch(CountRow, f"SELECT count(*) {source}", *parameters))[0].count
+
+    page = arguments.page(order.value)
+    rows = await fetch_page(
+        ConversationRow, f"SELECT {COLUMNS} {source}", order.value, page, *parameters
+    )
+    return rows.counted(count)
+
+
+def _of_user(viewer: Viewer, user: str) -> str:
+    return f"""FROM participants p JOIN conversations c
+            ON c.tenant_id = $1 AND c.id = p.conversation_id {JOIN_ME}
+        WHERE p.tenant_id = $1 AND p.user_id = {user} AND {sees_conversation(viewer)}
+        AND c.deleted_at IS NULL"""
+
+
+async def conversations_by_user(
+    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
+) -> list[Slice[ConversationRow]]:
+    """The conversations that a person takes part in, as far as the viewer sees them."""
+    sql = f"SELECT {COLUMNS} {_of_user(viewer, 'parent.id')}"
+    return await fetch_pages(ConversationRow, sql, RECENT, keys, viewer.tenant_id, viewer.user_id)
+
+
+async def conversation_counts_by_user(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
+    rows = await DB.fetch(
+        CountRow,
+        f"SELECT p.user_id AS id, count(*) {_of_user(viewer, 'ANY($3)')} GROUP BY p.user_id",
+        viewer.tenant_id,
+        viewer.user_id,
+        ids,
+    )
+    return counts(rows, ids)

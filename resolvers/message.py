@@ -1,0 +1,105 @@
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from core.viewer import Viewer
+from resolvers.access import JOIN_ME, sees_conversation
+from resolvers.loading import by_key
+from resolvers.paging import Key, Order, Page, Slice, fetch_pages
+from resolvers.user import CountRow, counts
+from tables.engine import DB, Row
+
+# A deleted message keeps its place, not what it said.
+COLUMNS = """m.id, m.conversation_id, m.author_id, m.sequence, m.role, m.token_count,
+    CASE WHEN m.deleted_at IS NULL THEN m.content ELSE '' END AS content,
+    CASE WHEN m.deleted_at IS NULL THEN m.metadata ELSE '{}' END AS metadata,
+    m.created_at, m.edited_at, m.deleted_at"""
+
+BY_SEQUENCE = Order("message", (Key("m.sequence", "sequence", "int4"),))
+NEWEST = Order(
+    "message.newest",
+    (Key("m.created_at", "created_at", "timestamptz"), Key("m.id", "id", "uuid")),
+    descending=True,
+)
+
+
+class MessageRole(StrEnum):
+    USER = "USER"
+    ASSISTANT = "ASSISTANT"
+    SYSTEM = "SYSTEM"
+
+
+class MessageRow(Row):
+    node_type = "Message"
+    id: UUID
+    conversation_id: UUID
+    deleted_at: datetime | None
+
+
+def _seen(viewer: Viewer) -> str:
+    """Messages `m` that are not deleted, of conversations `c` that the viewer sees."""
+    return f"""JOIN conversations c ON c.tenant_id = $1 AND c.id = m.conversation_id {JOIN_ME}
+        WHERE m.tenant_id = $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL
+        AND {sees_conversation(viewer)}"""
+
+
+async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow | None]:
+    rows = await DB.fetch(
+        MessageRow,
+        f"SELECT {COLUMNS} FROM messages m {_seen(viewer)} AND m.id = ANY($3)",
+        viewer.tenant_id,
+        viewer.user_id,
+        ids,
+    )
+    return by_key(rows, ids, "id")
+
+
+_OF_CONVERSATION = f"""SELECT {COLUMNS} FROM messages m
+    WHERE m.tenant_id = $1 AND m.conversation_id = parent.id"""
+
+
+async def messages_by_conversation(
+    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
+) -> list[Slice[MessageRow]]:
+    """Of conversations that the viewer is known to see."""
+    sql = f"{_OF_CONVERSATION} AND m.deleted_at IS NULL"
+    return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
+
+
+async def all_messages_by_conversation(
+    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
+) -> list[Slice[MessageRow]]:
+    """As `messages_by_conversation`, with deleted ones."""
+    return await fetch_pages(MessageRow, _OF_CONVERSATION, BY_SEQUENCE, keys, viewer.tenant_id)
+
+
+async def last_messages_by_conversation(
+    viewer: Viewer, ids: Sequence[UUID]
+) -> list[MessageRow | None]:
+    """Of conversations that the viewer is known to see."""
+    slices = await messages_by_conversation(viewer, [(id, Page(1, backward=True)) for id in ids])
+    return [slice.nodes[0] if slice.nodes else None for slice in slices]
+
+
+async def messages_by_document(
+    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
+) -> list[Slice[MessageRow]]:
+    """The messages that used a document, newest first."""
+    sql = f"""SELECT {COLUMNS} FROM message_documents md
+        JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {_seen(viewer)}
+        AND md.tenant_id = $1 AND md.document_id = parent.id"""
+    return await fetch_pages(MessageRow, sql, NEWEST, keys, viewer.tenant_id, viewer.user_id)
+
+
+async def message_counts_by_document(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
+    rows = await DB.fetch(
+        CountRow,
+        f"""SELECT md.document_id AS id, count(*) FROM message_documents md
+        JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {_seen(viewer)}
+        AND md.tenant_id = $1 AND md.document_id = ANY($3) GROUP BY md.document_id""",
+        viewer.tenant_id,
+        viewer.user_id,
+        ids,
+    )
+    return counts(rows, ids)

@@ -1,0 +1,217 @@
+"""Keyset pages: the rows after, or before, a row's sort key (use-the-index-luke.com/no-offset).
+
+A statement to be paged ends in its WHERE conditions. Its first parameters are its own; those of
+the page follow. Cursors hold the sort key of their row: opaque, but nothing that the row's reader
+does not know.
+"""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any, Generic, Literal, NamedTuple, Self
+from uuid import UUID
+
+import orjson
+
+from core.errors import BadInput
+from tables.engine import DB, RowType
+
+MAX_PAGE = 100
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Key(NamedTuple):
+    """A part of a sort key: its SQL, the column it comes back as, its type."""
+
+    sql: str
+    column: str
+    type: Literal["timestamptz", "uuid", "int4", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A total order; the last key must be unique. All keys run in one direction, so that a row
+    comparison serves."""
+
+    name: str
+    keys: tuple[Key, ...]
+    descending: bool = False
+
+    def cursor(self, row: Any) -> str:
+        values = [_to_json(row[key.column]) for key in self.keys]
+        return base64.urlsafe_b64encode(orjson.dumps([self.name, *values])).decode()
+
+    def position(self, cursor: str, argument: str) -> tuple[object, ...]:
+        """The sort key in a cursor. Raises BadInput for one of another order."""
+        try:
+            name, *values = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+            if name != self.name:
+                raise ValueError(name)
+            return tuple(
+                _from_json(value, key.type) for value, key in zip(values, self.keys, strict=True)
+            )
+        except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+            raise BadInput("Not a cursor of this connection.", (argument,)) from error
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, datetime):
+        return (value - EPOCH) // MICROSECOND
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _from_json(value: object, kind: str) -> object:
+    match kind, value:
+        case "timestamptz", int(microseconds):
+            return EPOCH + microseconds * MICROSECOND
+        case "uuid", str(text):
+            return UUID(text)
+        case "int4", int(number) if not isinstance(number, bool) and abs(number) < 2**31:
+            return number
+        case "text", str(text) if "\0" not in text:
+            return text
+    raise ValueError(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is asked of a connection; hashable, so that equal pages load together."""
+
+    limit: int
+    backward: bool = False
+    after: tuple[object, ...] | None = None
+    before: tuple[object, ...] | None = None
+
+
+class PageArguments(NamedTuple):
+    """The arguments of a connection, as the client gave them."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    def page(self, order: Order) -> Page:
+        """Raises BadInput unless one of first and last is given, in 1..100."""
+        if (self.first is None) == (self.last is None):
+            raise BadInput("Give one of first and last.", ("first",))
+        name, limit = ("first", self.first) if self.last is None else ("last", self.last)
+        if limit is None or not 1 <= limit <= MAX_PAGE:
+            raise BadInput(f"{name} must be 1 to {MAX_PAGE}.", (name,))
+        return Page(
+            limit,
+            backward=self.first is None,
+            after=None if self.after is None else order.position(self.after, "after"),
+            before=None if self.before is None else order.position(self.before, "before"),
+        )
+
+
+class Edge(Generic[RowType]):
+    __slots__ = ("node", "order")
+
+    def __init__(self, node: RowType, order: Order) -> None:
+        self.node = node
+        self.order = order
+
+    @property
+    def cursor(self) -> str:
+        return self.order.cursor(self.node)
+
+
+@dataclass(slots=True)
+class Slice(Generic[RowType]):
+    """A page of rows, with what Relay's connections tell about it."""
+
+    nodes: list[RowType]
+    order: Order
+    page: Page
+    has_more: bool
+    count: Callable[[], Awaitable[int]] | None = None
+
+    def counted(self, count: Callable[[], Awaitable[int]]) -> Self:
+        """`count` runs when totalCount is selected."""
+        self.count = count
+        return self
+
+    @property
+    def edges(self) -> list[Edge[RowType]]:
+        return [Edge(row, self.order) for row in self.nodes]
+
+    @property
+    def page_info(self) -> Self:
+        return self
+
+    # Opposite to the direction of paging, the row at the cursor is itself a further row.
+    @property
+    def has_next_page(self) -> bool:
+        return self.page.before is not None if self.page.backward else self.has_more
+
+    @property
+    def has_previous_page(self) -> bool:
+        return self.has_more if self.page.backward else self.page.after is not None
+
+    @property
+    def start_cursor(self) -> str | None:
+        return self.order.cursor(self.nodes[0]) if self.nodes else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        return self.order.cursor(self.nodes[-1]) if self.nodes else None
+
+
+def _paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tuple[str, Any]:
+    """The statement of one page, and its parameters. One row more tells whether there are more."""
+    parameters = list(arguments)
+    keys = ", ".join(key.sql for key in order.keys)
+    for position, ahead in ((page.after, True), (page.before, False)):
+        if position is not None:
+            start = len(parameters) + 1
+            parameters += position
+            values = ", ".join(f"${n}::{key.type}" for n, key in enumerate(order.keys, start))
+            sql += f" AND ({keys}) {'>' if ahead is not order.descending else '<'} ({values})"
+    direction = "DESC" if order.descending is not page.backward else "ASC"
+    parameters.append(page.limit + 1)
+    sort = ", ".join(f"{key.sql} {direction}" for key in order.keys)
+    return f"{sql} ORDER BY {sort} LIMIT ${len(parameters)}", parameters
+
+
+def _slice(rows: list[RowType], order: Order, page: Page) -> Slice[RowType]:
+    has_more = len(rows) > page.limit
+    rows = rows[: page.limit]
+    return Slice(rows[::-1] if page.backward else rows, order, page, has_more)
+
+
+async def fetch_page(
+    row: type[RowType], sql: str, order: Order, page: Page, *arguments: object
+) -> Slice[RowType]:
+    statement, parameters = _paged(sql, order, page, arguments)
+    return _slice(await DB.fetch(row, statement, *parameters), order, page)
+
+
+async def fetch_pages(
+    row: type[RowType],
+    sql: str,
+    order: Order,
+    keys: Sequence[tuple[UUID, Page]],
+    *arguments: object,
+) -> list[Slice[RowType]]:
+    """A page for each (parent id, page): one statement for all parents that ask the same page.
+    `sql` names the parent `parent.id`; the last of its parameters is the array of parents."""
+    found: dict[tuple[UUID, Page], list[RowType]] = {key: [] for key in keys}
+    for page in {page for _, page in keys}:
+        parents = [parent for parent, asked in keys if asked == page]
+        lateral, parameters = _paged(sql, order, page, [*arguments, parents])
+        rows = await DB.fetch(
+            row,
+            f"SELECT parent.id AS parent_id, child.*"
+            f" FROM unnest(${len(arguments) + 1}::uuid[]) AS parent (id)"
+            f" CROSS JOIN LATERAL ({lateral}) AS child",
+            *parameters,
+        )
+        for parent, children in groupby(rows, key=lambda child: child["parent_id"]):
+            found[parent, page] = list(children)
+    return [_slice(found[key], order, key[1]) for key in keys]

@@ -1,0 +1,73 @@
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from resolvers.document import DocumentFilter as Filter
+from resolvers.document import contents_by_document
+from resolvers.message import (
+    NEWEST,
+    MessageRow,
+    message_counts_by_document,
+    messages_by_document,
+)
+from resolvers.paging import PageArguments, Slice
+from resolvers.user import UserRow, users_by_id
+from schema.context import Info
+from schema.node import Node, key_of
+from schema.pagination import Connection, Paged
+from schema.user import User
+
+if TYPE_CHECKING:
+    from schema.message import Message
+
+
+@strawberry.type
+class Document(Node):
+    filename: str
+    content_type: str
+    metadata: JSON
+    tags: list[str]
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+    size: int = strawberry.field(description="Bytes of content.")
+    owner_id: strawberry.Private[UUID | None]
+
+    @strawberry.field
+    async def content(self, info: Info) -> str | None:
+        return await info.context.load(contents_by_document, self.id)
+
+    @strawberry.field(graphql_type=User | None)
+    async def owner(self, info: Info) -> UserRow | None:
+        return await info.context.load_one(users_by_id, self.owner_id)
+
+    @strawberry.field(
+        description="Messages that used it, newest first, as far as the viewer sees them.",
+        graphql_type=Connection[Annotated["Message", strawberry.lazy("schema.message")]],
+        extensions=[Paged()],
+    )
+    async def cited_by(self, info: Info, arguments: PageArguments) -> Slice[MessageRow]:
+        load = info.context.load
+        rows = await load(messages_by_document, (self.id, arguments.page(NEWEST)))
+        return rows.counted(lambda: load(message_counts_by_document, self.id))
+
+
+@strawberry.input
+class DocumentFilter:
+    tags_all: list[str] | None = None
+    tags_any: list[str] | None = None
+    content_type: str | None = None
+    owner_id: strawberry.ID | None = None
+    include_deleted: bool | None = False
+
+    def keys(self) -> Filter:
+        return Filter(
+            tags_all=self.tags_all,
+            tags_any=self.tags_any,
+            content_type=self.content_type,
+            owner_id=key_of(self.owner_id, "User", "filter", "ownerId"),
+            include_deleted=bool(self.include_deleted),
+        )

@@ -1,0 +1,56 @@
+"""Global object identification (relay.dev/graphql/objectidentification.htm).
+
+Rows flow through the graph as they came from PostgreSQL. A type declares the columns that it
+shows and, as Private, those that its fields need.
+"""
+
+import base64
+import binascii
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from core.errors import BadInput
+
+
+def global_id(node_type: str, id: UUID) -> strawberry.ID:
+    return strawberry.ID(base64.b64encode(f"{node_type}:{id}".encode()).decode())
+
+
+def parse_global_id(text: str) -> tuple[str, UUID] | None:
+    """Type and key, or None for what this graph never gave out."""
+    try:
+        node_type, _, key = base64.b64decode(text, validate=True).decode().partition(":")
+        id = UUID(key)
+    except (ValueError, binascii.Error):
+        return None
+    return (node_type, id) if global_id(node_type, id) == text else None
+
+
+def key_of(text: str | None, node_type: str, *field: str) -> UUID | None:
+    """The key in a global id that a client gave. Raises BadInput for one of another type."""
+    if text is None:
+        return None
+    parsed = parse_global_id(text)
+    if parsed is None or parsed[0] != node_type:
+        raise BadInput(f"Not the id of a {node_type}.", field)
+    return parsed[1]
+
+
+@strawberry.interface(description="An object with a globally unique, opaque id.")
+class Node:
+    node_type: strawberry.Private[str]
+    id: strawberry.Private[UUID]
+
+    @strawberry.field(name="id")
+    def global_id(self) -> strawberry.ID:
+        return global_id(self.node_type, self.id)
+
+    @classmethod
+    def resolve_type(cls, row: Any, *_: object) -> str:
+        return str(row.node_type)
+
+    @classmethod
+    def is_type_of(cls, row: Any, _: object) -> bool:
+        return bool(row.node_type == cls.__name__)

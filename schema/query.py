@@ -1,0 +1,144 @@
+import asyncio
+from uuid import UUID
+
+import strawberry
+
+from core.errors import BadInput
+from resolvers.conversation import (
+    ConversationOrder,
+    ConversationRow,
+    conversation_by_short_id,
+    conversations_by_id,
+    list_conversations,
+)
+from resolvers.document import DocumentRow, documents_by_id, list_documents
+from resolvers.loading import Batch
+from resolvers.membership import memberships_by_id
+from resolvers.message import messages_by_id
+from resolvers.paging import PageArguments, Slice
+from resolvers.session import own_sessions_by_id
+from resolvers.tenant import TenantRow, tenants_by_id
+from resolvers.user import UserRow, list_users, user_by_username, users_by_id
+from schema.context import Context, Info
+from schema.conversation import Conversation, ConversationFilter
+from schema.document import Document, DocumentFilter
+from schema.node import Node, parse_global_id
+from schema.pagination import Connection, Paged
+from schema.tenant import Tenant
+from schema.user import User
+from schema.viewer import Viewer
+
+MAX_NODES = 100
+
+NODES: dict[str, Batch[UUID, object]] = {
+    "Conversation": conversations_by_id,
+    "Document": documents_by_id,
+    "Membership": memberships_by_id,
+    "Message": messages_by_id,
+    "Tenant": tenants_by_id,
+    "User": users_by_id,
+}
+
+
+async def node(context: Context, id: str | None, only: str | None = None) -> object:
+    """None for what is missing, not the viewer's, not an id, or not of the type `only`."""
+    viewer = context.viewer
+    node_type, key = parse_global_id(id or "") or (None, viewer.user_id)
+    if node_type is None or only not in (None, node_type):
+        return None
+    if node_type == "Session":
+        return await context.load_own(own_sessions_by_id, key)
+    batch = NODES.get(node_type)
+    return await context.load(batch, key) if batch else None
+
+
+@strawberry.input(one_of=True)
+class UserBy:
+    id: strawberry.ID | None = strawberry.UNSET
+    username: str | None = strawberry.UNSET
+
+
+@strawberry.input(one_of=True)
+class ConversationBy:
+    id: strawberry.ID | None = strawberry.UNSET
+    short_id: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(
+        description="Null for what is missing and for what is not yours alike.",
+        graphql_type=Node | None,
+    )
+    async def node(self, info: Info, id: strawberry.ID) -> object:
+        return await node(info.context, id)
+
+    @strawberry.field(
+        description=f"As node, for at most {MAX_NODES} ids.", graphql_type=list[Node | None]
+    )
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[object]:
+        if len(ids) > MAX_NODES:
+            raise BadInput(f"At most {MAX_NODES} ids.", ("ids",))
+        return await asyncio.gather(*(node(info.context, id) for id in ids))
+
+    @strawberry.field(description="Null when signed out.")
+    async def viewer(self, info: Info) -> Viewer | None:
+        context = info.context
+        signed_out = context.who is None and context.refusal is None
+        return None if signed_out else Viewer(identity=context.identity)
+
+    @strawberry.field(description="The request's workspace.", graphql_type=Tenant)
+    async def tenant(self, info: Info) -> TenantRow | None:
+        return await info.context.load(tenants_by_id, info.context.viewer.tenant_id)
+
+    @strawberry.field(graphql_type=User | None)
+    async def user(self, info: Info, by: UserBy) -> object:
+        if by.username:
+            return await user_by_username(info.context.viewer, by.username)
+        return await node(info.context, by.id, only="User")
+
+    @strawberry.field(
+        description="Members of the workspace, by username.",
+        graphql_type=Connection[User],
+        extensions=[Paged()],
+    )
+    async def users(
+        self, info: Info, arguments: PageArguments, search: str | None = None
+    ) -> Slice[UserRow]:
+        return await list_users(info.context.viewer, arguments, search)
+
+    @strawberry.field(graphql_type=Conversation | None)
+    async def conversation(self, info: Info, by: ConversationBy) -> object:
+        if by.short_id:
+            return await conversation_by_short_id(info.context.viewer, by.short_id)
+        return await node(info.context, by.id, only="Conversation")
+
+    @strawberry.field(
+        description="Those that the viewer may see.",
+        graphql_type=Connection[Conversation],
+        extensions=[Paged()],
+    )
+    async def conversations(
+        self,
+        info: Info,
+        arguments: PageArguments,
+        filter: ConversationFilter | None = None,
+        order_by: ConversationOrder | None = ConversationOrder.LAST_MESSAGE_AT_DESC,
+    ) -> Slice[ConversationRow]:
+        return await list_conversations(
+            info.context.viewer,
+            arguments,
+            order_by or ConversationOrder.LAST_MESSAGE_AT_DESC,
+            (filter or ConversationFilter()).keys(),
+        )
+
+    @strawberry.field(
+        description="The workspace's, newest first.",
+        graphql_type=Connection[Document],
+        extensions=[Paged()],
+    )
+    async def documents(
+        self, info: Info, arguments: PageArguments, filter: DocumentFilter | None = None
+    ) -> Slice[DocumentRow]:
+        wanted = (filter or DocumentFilter()).keys()
+        return await list_documents(info.context.viewer, arguments, wanted)

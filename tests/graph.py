@@ -1,0 +1,170 @@
+"""A cast of people in two workspaces, and a client that asks as one of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import orjson
+from uuid_utils.compat import uuid7
+
+from core.credentials import AccessTokens
+from core.settings import Settings
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = Settings(environment="test")
+TOKENS = AccessTokens.of(SETTINGS)
+
+
+@dataclass
+class Person:
+    id: UUID
+    session_id: UUID
+    username: str
+
+
+@dataclass
+class Cast:
+    """Inserts what a test needs, as the owner of the tables. Returns keys."""
+
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    clock: datetime = START
+    people: dict[str, Person] = field(default_factory=dict)
+
+    def tick(self) -> datetime:
+        self.clock += timedelta(minutes=1)
+        return self.clock
+
+    async def insert(self, table: str, **values: Any) -> UUID:
+        values.setdefault("id", uuid7())
+        columns = ", ".join(values)
+        places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+        packed = [
+            orjson.dumps(value).decode() if isinstance(value, dict) else value
+            for value in values.values()
+        ]
+        await self.connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", *packed)
+        id: UUID = values["id"]
+        return id
+
+    async def tenant(self, slug: str) -> UUID:
+        return await self.insert("tenants", slug=slug, name=slug.title())
+
+    async def person(self, username: str, home: UUID | None = None, **values: Any) -> Person:
+        user = await self.insert(
+            "users", username=username, email=f"{username}@example.com", **values
+        )
+        session = await self.insert(
+            "sessions",
+            user_id=user,
+            home_tenant_id=home,
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+        )
+        person = self.people[username] = Person(user, session, username)
+        return person
+
+    async def member(self, tenant: UUID, user: UUID, role: str = "MEMBER") -> UUID:
+        return await self.insert(
+            "memberships", tenant_id=tenant, user_id=user, role=role, created_at=self.tick()
+        )
+
+    async def conversation(self, tenant: UUID, *people: UUID, **values: Any) -> UUID:
+        """The first of `people` owns it; all take part."""
+        id = uuid7()
+        defaults = {"short_id": id.hex, "title": f"Talk {id.hex[-4:]}", "created_at": self.tick()}
+        await self.insert(
+            "conversations",
+            id=id,
+            tenant_id=tenant,
+            owner_id=people[0],
+            **(defaults | values),
+        )
+        for user in people:
+            await self.insert(
+                "participants",
+                tenant_id=tenant,
+                conversation_id=id,
+                user_id=user,
+                created_at=self.tick(),
+            )
+        return id
+
+    async def message(
+        self, tenant: UUID, conversation: UUID, author: UUID | None, **values: Any
+    ) -> UUID:
+        at = self.tick()
+        sequence = await self.connection.fetchval(
+            "UPDATE conversations SET last_sequence = last_sequence + 1, version = version + 1,"
+            " message_count = message_count + 1, last_message_at = $3"
+            " WHERE tenant_id = $1 AND id = $2 RETURNING last_sequence",
+            tenant,
+            conversation,
+            at,
+        )
+        defaults = {
+            "role": "USER" if author else "ASSISTANT",
+            "content": f"message {sequence}",
+            "created_at": at,
+        }
+        return await self.insert(
+            "messages",
+            tenant_id=tenant,
+            conversation_id=conversation,
+            author_id=author,
+            sequence=sequence,
+            version=sequence,
+            **(defaults | values),
+        )
+
+    async def document(self, tenant: UUID, owner: UUID | None, **values: Any) -> UUID:
+        defaults = {
+            "filename": "notes.md",
+            "content_type": "text/markdown",
+            "content": "notes",
+            "size": 5,
+            "created_at": self.tick(),
+        }
+        return await self.insert(
+            "documents", tenant_id=tenant, owner_id=owner, **(defaults | values)
+        )
+
+    async def cite(self, tenant: UUID, message: UUID, *documents: UUID) -> None:
+        for position, document in enumerate(documents):
+            await self.insert(
+                "message_documents",
+                tenant_id=tenant,
+                message_id=message,
+                document_id=document,
+                position=position,
+            )
+
+
+@dataclass
+class Client:
+    """Asks the app over HTTP, as one person in one workspace, or as nobody."""
+
+    http: httpx.AsyncClient
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def signed_in(self, person: Person, tenant: str | None = None) -> "Client":
+        token = TOKENS.sign(person.id, person.session_id, expires_in=timedelta(minutes=5))
+        headers = {"Authorization": f"Bearer {token}"}
+        return Client(self.http, headers | ({"X-Tenant": tenant} if tenant else {}))
+
+    async def post(self, query: str, **variables: Any) -> httpx.Response:
+        body = {"query": query, "variables": variables}
+        return await self.http.post("/graphql", json=body, headers=dict(self.headers))
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        answer = (await self.post(query, **variables)).json()
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def codes(self, query: str, **variables: Any) -> list[str]:
+        """The codes of an answer's errors."""
+        answer = (await self.post(query, **variables)).json()
+        return [error["extensions"]["code"] for error in answer.get("errors", [])]

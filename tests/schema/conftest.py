@@ -1,0 +1,22 @@
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from server.app import create_app
+from tests.conftest import Database
+from tests.graph import SETTINGS, Cast, Client
+
+
+@pytest.fixture
+async def cast(database: Database) -> AsyncIterator[Cast]:
+    connection = await database.connect()
+    yield Cast(connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def client(db: Database) -> AsyncIterator[Client]:
+    transport = httpx.ASGITransport(create_app(SETTINGS))
+    async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
+        yield Client(http)
