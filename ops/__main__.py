@@ -1,0 +1,100 @@
+"""python -m ops …: what a person runs."""
+
+import asyncio
+import runpy
+import signal
+import sys
+from contextlib import suppress
+from datetime import timedelta
+from typing import Annotated
+
+import asyncpg
+import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from core.credentials import UnusableKey
+from core.settings import Settings
+from ops.database import available, migrated
+from ops.dev import serve
+from ops.failure import Failure, explain
+from ops.migrate import migrate
+from ops.seed import seed
+from ops.token import Request, mint
+
+app = typer.Typer(
+    help="Parley, for whoever runs it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def say(line: str) -> None:
+    """To stderr: what a command prints can be used by another one."""
+    with suppress(OSError):  # the terminal was closed; what is to be stopped must stop
+        print(line, file=sys.stderr, flush=True)
+
+
+@app.command("dev")
+def dev_command() -> None:
+    """Serve, on a migrated database with the demo workspace."""
+    serve(Settings(), say)
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database up to date. Any number of processes may try at once."""
+    with available(Settings(), say):
+        ran = asyncio.run(migrate(say))
+    say(f"ran {ran} migrations" if ran else "the database is up to date")
+
+
+@app.command("seed")
+def seed_command() -> None:
+    """Add the demo workspace, or what is missing of it."""
+    with migrated(settings := Settings(), say):
+        say(str(asyncio.run(seed(settings))))
+
+
+@app.command("token")
+def token_command(
+    user: Annotated[str, typer.Option(help="Username or e-mail address.")],
+    tenant: Annotated[str, typer.Option(help="Slug of the workspace.")],
+    minutes: Annotated[int, typer.Option(min=1, help="How long it lasts.")] = 24 * 60,
+) -> None:
+    """Print an access token. In development only."""
+    request = Request(user, tenant, timedelta(minutes=minutes))
+    with migrated(settings := Settings(), say):
+        print(asyncio.run(mint(settings, request)))
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the GraphQL schema."""
+    # Only now: no other command needs it, nor waits for it.
+    runpy.run_module("ops.sdl")
+
+
+def main() -> None:
+    """Every way to be told to stop is Ctrl-C: what was started is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        app(prog_name="python -m ops")
+    except (ValidationError, SettingsError) as error:
+        stop(explain(error))
+    except (Failure, UnusableKey) as error:
+        stop(str(error))
+    except asyncpg.PostgresError as error:
+        stop(f"the database answered: {error}")
+
+
+def stop(reason: str) -> None:
+    say(f"error: {' '.join(reason.split())}")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

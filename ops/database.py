@@ -1,0 +1,68 @@
+"""The database that a command works on: the one of the settings, else the embedded one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from core.settings import Settings
+from ops.failure import Failure
+from ops.migrate import migrate
+from ops.postgres import create_database, running
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+CONNECT_SECONDS = 10
+NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
+
+
+@contextmanager
+def available(settings: Settings, announce: Callable[[str], None]) -> Iterator[None]:
+    """The database, of any version. The embedded one runs as long as somebody wants it."""
+    if settings.owner_database_url:
+        asyncio.run(_reach(settings))
+        yield
+    elif settings.database_url:
+        raise Failure("set PARLEY_OWNER_DATABASE_URL too: commands work as the tables' owner")
+    else:
+        with running(settings.postgres_dir, announce) as socket:
+            asyncio.run(create_database(socket))
+            yield
+
+
+@contextmanager
+def migrated(settings: Settings, announce: Callable[[str], None]) -> Iterator[None]:
+    """The embedded database is brought up to date; another one is its operator's business."""
+    with available(settings, announce):
+        if not settings.owner_database_url:
+            asyncio.run(migrate(announce))
+        yield
+
+
+@asynccontextmanager
+async def as_owner(settings: Settings) -> AsyncIterator[Connection]:
+    """Sees the rows of all tenants."""
+    try:
+        connection = await asyncpg.connect(settings.owner_url, timeout=CONNECT_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise Failure(
+            f"cannot reach the database {_without_password(settings.owner_url)}: {error}"
+        ) from error
+    try:
+        yield connection
+    except NOT_MIGRATED as error:
+        raise Failure("the database is not up to date: run python -m ops migrate") from error
+    finally:
+        await connection.close()
+
+
+async def _reach(settings: Settings) -> None:
+    async with as_owner(settings):
+        pass
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}{parts.path}" if parts.scheme else "of PARLEY_OWNER_DATABASE_URL"
