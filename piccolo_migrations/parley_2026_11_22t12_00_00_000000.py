@@ -40,6 +40,7 @@ BEGIN
     NEW.updated_at := now();
     RETURN NEW;
 END $$;
+REVOKE EXECUTE ON FUNCTION touch_updated_at() FROM PUBLIC;
 """
 
 # The roles stay: another database of the cluster may use them.

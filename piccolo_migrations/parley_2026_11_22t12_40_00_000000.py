@@ -1,6 +1,8 @@
 """Row-level security, grants, triggers, the view of people, and indexes Piccolo cannot express."""
 
-from tables.isolation import TENANT, isolate, touch
+import re
+
+from tables.isolation import TENANT, isolate, touch, unisolate, untouch
 from tables.migration import SQLMigrationManager
 
 ID = "2026-11-22T12:40:00:000000"
@@ -44,7 +46,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON users, sessions, refresh_tokens TO parle
 GRANT SELECT, INSERT, UPDATE ON tenants, memberships TO parley_auth;
 """
 
-# Every index of a tenant table starts with tenant_id. Global ones serve identity and cascades.
+# Every index of a tenant table starts with tenant_id, but for those that find the rows of a user
+# who is deleted.
 INDEXES = """
 CREATE INDEX memberships_user_id ON memberships (user_id);
 CREATE INDEX sessions_user_id ON sessions (user_id);
@@ -69,7 +72,12 @@ CREATE INDEX audit_events_created ON audit_events (tenant_id, created_at, id);
 CREATE INDEX audit_events_actor_id ON audit_events (actor_id);
 """
 
-BACKWARDS = "DROP VIEW tenant_users;"  # all else goes with its table
+UNINDEXED = "DROP INDEX " + ", ".join(re.findall(r"INDEX (\w+)", INDEXES))
+
+NO_STRANGERS = """
+DROP VIEW tenant_users;
+REVOKE ALL ON users, sessions, refresh_tokens, tenants, memberships FROM parley_auth;
+"""
 
 
 async def forwards() -> SQLMigrationManager:
@@ -85,5 +93,10 @@ async def forwards() -> SQLMigrationManager:
             IDENTITY,
             INDEXES,
         ],
-        backwards_sql=[BACKWARDS],
+        backwards_sql=[
+            NO_STRANGERS,
+            *(unisolate(table) for table in ["tenants", *ISOLATED]),
+            *(untouch(table) for table in TOUCHED),
+            UNINDEXED,
+        ],
     )

@@ -1,42 +1,27 @@
 """The only way to a connection: `async with DB.tenant(tenant_id): …`.
 
-A scope is one transaction in the role and tenant that it was asked for. It begins with its first
-statement, in one round trip, lets one statement at a time through (resolvers run side by side),
-and ends with the block. Piccolo queries inside the block follow it; outside of any scope every
-query raises. Piccolo's own `transaction()` loses pool connections when BEGIN or COMMIT fails.
+Piccolo's queries inside the block follow its scope (tables/scope.py); outside of any scope every
+query raises.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 import orjson
-from asyncpg.pool import PoolConnectionProxy
-from piccolo.engine.postgres import AsyncBatch, PostgresEngine, PostgresTransaction
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
-from core.errors import BadInput
+from tables.scope import NoScope, Pool, Role, Scope
 
-Role = Literal["parley_tenant", "parley_auth"]
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
-Result = TypeVar("Result")
-
-LOST_CONNECTION = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    OSError,
-)
+__all__ = ["DB", "NoScope", "Row", "RowType", "Scope", "TenantEngine", "UnsafeLogin"]
 
 
-class NoScope(RuntimeError):
-    """A query outside of `DB.tenant(…)` or `DB.identity()`."""
+class UnsafeLogin(RuntimeError):
+    """The server must not run with this login."""
 
 
 class Row(asyncpg.Record):
@@ -67,141 +52,6 @@ async def _init(connection: Any) -> None:
     )
 
 
-async def _discard(pool: Pool, connection: Connection) -> None:
-    try:
-        connection.terminate()
-    except asyncpg.InterfaceError:
-        return  # asyncpg had released it already
-    await pool.release(connection)
-
-
-class Gate:
-    """Stands in for the connection of a scope: begins late, one statement at a time."""
-
-    __slots__ = ("closed", "connection", "failed", "lock", "pool", "scope")
-
-    def __init__(self, scope: "Scope") -> None:
-        self.scope = scope
-        self.lock = asyncio.Lock()
-        self.pool: Pool | None = None
-        self.connection: Connection | None = None
-        self.closed = False
-        self.failed = False
-
-    async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
-        return await self._run(lambda connection: connection.fetch(query, *args, **options))
-
-    async def execute(self, query: str, *args: object, **options: Any) -> str:
-        return await self._run(lambda connection: connection.execute(query, *args, **options))
-
-    async def _run(self, statement: Callable[[Connection], Awaitable[Result]]) -> Result:
-        async with self.lock:
-            if self.failed:
-                raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
-            connection = self.connection or await self._begin()
-            try:
-                return await statement(connection)
-            except (asyncpg.DataError, asyncpg.CharacterNotInRepertoireError) as error:
-                raise BadInput("A value has a wrong form or range.") from error
-
-    async def fetch_as(
-        self, role: Role, query: str, *args: object, record_class: type["RowType"]
-    ) -> list["RowType"]:
-        """One statement in another role, in the same snapshot and on the same connection: a
-        second connection per request would let requests starve each other of the pool."""
-
-        async def run(connection: Connection) -> list[RowType]:
-            self.failed = True  # until the role is back: nothing may run in the wrong one
-            await connection.execute(f"SET LOCAL ROLE {role}")
-            rows = await connection.fetch(query, *args, record_class=record_class)
-            await connection.execute(f"SET LOCAL ROLE {self.scope.role}")
-            self.failed = False
-            return rows
-
-        return await self._run(run)
-
-    async def _begin(self) -> Connection:
-        if self.closed:
-            raise asyncpg.InterfaceError("the scope of this query has ended")
-        self.pool = pool = self.scope.engine.running_pool()
-        for attempt in (1, 2):
-            connection = await pool.acquire(timeout=self.scope.engine.acquire_timeout)
-            try:
-                await connection.execute(self.scope.preamble)
-            except BaseException as error:
-                await _discard(pool, connection)
-                if attempt == 1 and isinstance(error, LOST_CONNECTION):
-                    # The server restarted: what the pool holds is dead. BEGIN is the ping.
-                    await pool.expire_connections()
-                    continue
-                raise
-            self.connection = connection
-            return connection
-        raise AssertionError("unreachable")
-
-    async def end(self, command: Literal["COMMIT", "ROLLBACK"]) -> None:
-        async with self.lock:
-            self.closed = True
-            connection, self.connection = self.connection, None
-            if connection is None or self.pool is None:
-                return
-            try:
-                status = await connection.execute(command)
-                if command == "COMMIT" and status == "ROLLBACK":
-                    raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
-            except BaseException:
-                await _discard(self.pool, connection)
-                raise
-            await self.pool.release(connection)
-
-
-class Scope(PostgresTransaction):
-    __slots__ = ("preamble", "read_only", "role")
-
-    engine: "TenantEngine"
-
-    def __init__(
-        self, engine: "TenantEngine", preamble: str, role: Role, *, read_only: bool
-    ) -> None:
-        super().__init__(engine, allow_nested=False)
-        self.preamble = preamble
-        self.role = role
-        self.read_only = read_only
-        self.connection: Gate = Gate(self)
-
-    async def __aenter__(self) -> Self:
-        self.context = self.engine.current_transaction.set(self)
-        return self
-
-    async def commit(self) -> None:
-        self._committed = True
-        await self.connection.end("COMMIT")
-
-    async def rollback(self) -> None:
-        self._rolled_back = True
-        await self.connection.end("ROLLBACK")
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        self.engine.current_transaction.reset(self.context)
-        if self._committed or self._rolled_back:
-            return False
-        end = self.engine.in_background(self.rollback() if exception else self.commit())
-        if self.read_only or exception:
-            return False  # nothing to lose: the answer need not wait for the round trip
-        # A client that hangs up cannot stop a COMMIT: shield, then wait without cancelling it.
-        try:
-            await asyncio.shield(end)
-        except asyncio.CancelledError:
-            await asyncio.wait([end])
-            raise
-        return False
-
-
 class TenantEngine(PostgresEngine):
     """Opens no connection at import. `open()` belongs into the loop that serves."""
 
@@ -226,6 +76,8 @@ class TenantEngine(PostgresEngine):
         statement_cache_size: int = 1024,
     ) -> None:
         """Times in seconds. Raises OSError or asyncpg.PostgresError when unreachable."""
+        if self.pool is not None:
+            raise RuntimeError("DB is open already")
         self.acquire_timeout = acquire_timeout
         self.pool = await asyncpg.create_pool(
             url,
@@ -246,23 +98,23 @@ class TenantEngine(PostgresEngine):
         )
 
     async def close(self, timeout: float = 10.0) -> None:
+        """Gives scopes that are open `timeout` seconds to end, then takes their connections."""
         pool, self.pool = self.pool, None
         if pool is None:
             return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await pool.close()  # terminates what is left when it is cancelled
         if self._ending:
-            await asyncio.wait(set(self._ending), timeout=timeout)
-        try:
-            await asyncio.wait_for(pool.close(), timeout)
-        except TimeoutError:
-            pool.terminate()
+            await asyncio.wait(self._ending, timeout=timeout)
 
     def running_pool(self) -> Pool:
         if self.pool is None:
-            raise RuntimeError("DB.open() has not been called")
+            raise RuntimeError("DB is not open")
         return self.pool
 
-    def in_background(self, end: Any) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = asyncio.ensure_future(end)
+    def in_background(self, end: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        future = asyncio.ensure_future(end)
         self._ending.add(future)
         future.add_done_callback(self._ended)
         return future
@@ -274,17 +126,17 @@ class TenantEngine(PostgresEngine):
 
     def tenant(self, tenant_id: UUID, *, read_only: bool = False) -> Scope:
         """Rows of one tenant. Read-only: one snapshot for all statements of the scope."""
-        return self._scope("parley_tenant", tenant_id, read_only=read_only)
+        tenant = f"SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}';"
+        return self._scope("parley_tenant", tenant, read_only=read_only)
 
     def identity(self, *, read_only: bool = False) -> Scope:
         """Users, sessions and memberships, of no tenant."""
-        return self._scope("parley_auth", None, read_only=read_only)
+        return self._scope("parley_auth", "", read_only=read_only)
 
-    def _scope(self, role: Role, tenant_id: UUID | None, *, read_only: bool) -> Scope:
+    def _scope(self, role: Role, tenant: str, *, read_only: bool) -> Scope:
         mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
         # One DO block is one round trip, and the only form whose SET LOCAL reaches the workers
         # of a Citus cluster without the role, which they would refuse.
-        tenant = "" if tenant_id is None else f"SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}';"
         preamble = (
             f"BEGIN{mode}; DO $$ BEGIN SET LOCAL ROLE {role};"
             f" SET LOCAL citus.propagate_set_commands = 'local'; {tenant} END $$"
@@ -318,11 +170,12 @@ class TenantEngine(PostgresEngine):
         self._current()
         return await super().run_ddl(ddl, in_pool)
 
-    async def batch(self, query: Any, batch_size: int = 100, node: str | None = None) -> AsyncBatch:
-        raise NotImplementedError("batch() would connect outside of the tenant")
+    async def get_new_connection(self) -> Any:
+        """Piccolo's way around the pool, for `batch()` among others: it would be of no tenant."""
+        raise NoScope("use DB.tenant(…)")
 
-    def transaction(self, allow_nested: bool = True) -> PostgresTransaction:
-        raise NotImplementedError("use DB.tenant(…)")
+    def transaction(self, *_: Any, **__: Any) -> PostgresTransaction:
+        raise NoScope("use DB.tenant(…)")
 
     async def refuse_unsafe_login(self) -> None:
         """Row-level security does not hold for superusers and BYPASSRLS roles, nor for a login
@@ -337,10 +190,6 @@ class TenantEngine(PostgresEngine):
                 f"the login {unsafe[0]['login']!r} is, or may become, {unsafe[0]['rolname']!r}:"
                 " a superuser or BYPASSRLS role sees the rows of every tenant"
             )
-
-
-class UnsafeLogin(RuntimeError):
-    """The server must not run with this login."""
 
 
 DB = TenantEngine()

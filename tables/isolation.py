@@ -19,9 +19,23 @@ def isolate(table: str, grants: str, *, key: str = "tenant_id") -> str:
     """
 
 
+def unisolate(table: str) -> str:
+    """Undoes `isolate`. The grants go first: never a moment in which they stand unfenced."""
+    return f"""
+        REVOKE ALL ON {table} FROM parley_tenant;
+        DROP POLICY {table}_of_tenant ON {table};
+        ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;
+        ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;
+    """
+
+
 def touch(table: str) -> str:
     """`updated_at` follows every UPDATE, also those that bypass Piccolo."""
     return f"""
         CREATE TRIGGER {table}_touch BEFORE UPDATE ON {table}
             FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
     """
+
+
+def untouch(table: str) -> str:
+    return f"DROP TRIGGER {table}_touch ON {table};"

@@ -1,0 +1,196 @@
+"""One transaction, in the role and tenant that it was asked for.
+
+It begins with its first statement, in one round trip, lets one statement at a time through
+(resolvers run side by side), and ends with its block, whatever happens to the request. Piccolo's
+own transaction loses the pool's connection when BEGIN or COMMIT fails or is cancelled.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from piccolo.engine.exceptions import TransactionError
+from piccolo.engine.postgres import PostgresTransaction
+
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from tables.engine import TenantEngine
+
+Role = Literal["parley_tenant", "parley_auth"]
+Command = Literal["COMMIT", "ROLLBACK"]
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Result = TypeVar("Result")
+Record = TypeVar("Record", bound=asyncpg.Record)
+
+LOST_CONNECTION = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    OSError,  # also the TimeoutError of a server that vanished without a word
+)
+
+
+class NoScope(Exception):
+    """A query outside of `DB.tenant(…)` or `DB.identity()`, or after its end."""
+
+
+async def _discard(pool: Pool, connection: Connection) -> None:
+    try:
+        connection.terminate()
+    except asyncpg.InterfaceError:
+        return  # asyncpg had released it already
+    await pool.release(connection)
+
+
+class Gate:
+    """Stands in for the connection of a scope: begins late, one statement at a time."""
+
+    __slots__ = ("_connection", "_lock", "_pool", "_scope", "ended", "wrong_role")
+
+    def __init__(self, scope: "Scope") -> None:
+        self._scope = scope
+        self._lock = asyncio.Lock()
+        self._pool: Pool | None = None
+        self._connection: Connection | None = None
+        self.ended = False
+        self.wrong_role = False
+
+    async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
+        return await self._run(lambda connection: connection.fetch(query, *args, **options))
+
+    async def execute(self, query: str, *args: object, **options: Any) -> str:
+        return await self._run(lambda connection: connection.execute(query, *args, **options))
+
+    async def fetch_as(
+        self, role: Role, query: str, *args: object, record_class: type[Record]
+    ) -> list[Record]:
+        """One statement in another role, in the same snapshot and on the same connection: a
+        second connection per request would let requests starve each other of the pool."""
+
+        async def run(connection: Connection) -> list[Record]:
+            self.wrong_role = True  # until it is back, nothing else may run or be committed
+            await connection.execute(f"SET LOCAL ROLE {role}")
+            rows = await connection.fetch(query, *args, record_class=record_class)
+            await connection.execute(f"SET LOCAL ROLE {self._scope.role}")
+            self.wrong_role = False
+            return rows
+
+        return await self._run(run)
+
+    async def _run(self, statement: Callable[[Connection], Awaitable[Result]]) -> Result:
+        async with self._lock:
+            if self.ended:
+                raise NoScope("the scope of this query has ended")
+            if self.wrong_role:
+                raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
+            connection = self._connection or await self._begin()
+            try:
+                return await statement(connection)
+            except asyncpg.DataError as error:
+                raise BadInput("A value has a wrong form or range.") from error
+
+    async def _begin(self) -> Connection:
+        self._pool = pool = self._scope.engine.running_pool()
+        timeout = self._scope.engine.acquire_timeout
+        for attempt in (1, 2):
+            connection = await pool.acquire(timeout=timeout)
+            try:
+                await connection.execute(self._scope.preamble, timeout=timeout)
+            except BaseException as error:
+                await _discard(pool, connection)
+                if attempt == 1 and isinstance(error, LOST_CONNECTION):
+                    # The server restarted: what the pool holds is dead. BEGIN is the ping.
+                    await pool.expire_connections()
+                    continue
+                raise
+            self._connection = connection
+            return connection
+        raise AssertionError("unreachable")
+
+    async def end(self, command: Command) -> None:
+        """Waits for the statement in flight. Raises when COMMIT did not commit."""
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is None or self._pool is None:
+                return
+            try:
+                status = await connection.execute("ROLLBACK" if self.wrong_role else command)
+            except BaseException:
+                await _discard(self._pool, connection)
+                raise
+            with contextlib.suppress(*LOST_CONNECTION):  # the transaction is over all the same
+                await self._pool.release(connection)
+        if status != command:  # PostgreSQL answers ROLLBACK to the COMMIT of a failed one
+            raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
+
+
+class Scope(PostgresTransaction):
+    """Made by `DB.tenant(…)` and `DB.identity()`."""
+
+    __slots__ = ("preamble", "read_only", "role")
+
+    engine: "TenantEngine"
+
+    def __init__(
+        self, engine: "TenantEngine", preamble: str, role: Role, *, read_only: bool
+    ) -> None:
+        super().__init__(engine)
+        self._parent = None  # nesting is refused below, not ignored
+        self.preamble = preamble
+        self.role = role
+        self.read_only = read_only
+        self.connection: Gate = Gate(self)
+
+    async def __aenter__(self) -> Self:
+        outer = self.engine.current_transaction.get()
+        # A task that was started inside a scope may open its own once that one has ended.
+        if isinstance(outer, Scope) and not outer.connection.ended:
+            raise TransactionError("a scope is open already")
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def commit(self) -> None:
+        self._committed = True
+        await _finish(self._end("COMMIT"))
+
+    async def rollback(self) -> None:
+        self._rolled_back = True
+        await _finish(self._end("ROLLBACK"))
+
+    def _end(self, command: Command) -> asyncio.Future[None]:
+        self.connection.ended = True  # at once: no statement slips in before the task starts
+        return self.engine.in_background(self.connection.end(command))
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        with contextlib.suppress(ValueError):  # another task closes an abandoned generator
+            self.engine.current_transaction.reset(self.context)
+        if not self._committed and not self._rolled_back:
+            if exception:
+                self._end("ROLLBACK")
+            elif self.read_only:
+                self._end("COMMIT")
+            else:
+                await self.commit()
+        return False  # neither is waited for where nothing can be lost
+
+
+async def _finish(end: asyncio.Future[None]) -> None:
+    """Waits. A client that hangs up stops the waiting, but never a COMMIT."""
+    try:
+        await asyncio.shield(end)
+    except asyncio.CancelledError:
+        await asyncio.wait([end])
+        raise
