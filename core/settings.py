@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -90,6 +90,12 @@ class Settings(BaseSettings):
 
     def _embedded_url(self, user: str) -> str:
         return f"postgresql://{user}@/parley?host={quote(str(socket_dir(self.postgres_dir)))}"
+
+
+def address(url: str) -> str:
+    """Where a database is, without who logs in and how."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}{parts.query and '?' + parts.query}"
 
 
 def socket_dir(postgres_dir: Path) -> Path:

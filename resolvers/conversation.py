@@ -54,15 +54,24 @@ def _source(viewer: Viewer, *, include_deleted: bool = False) -> str:
         AND {sees_deleted(viewer, "c", include_deleted=include_deleted)}"""
 
 
-async def conversations_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[ConversationRow | None]:
+async def conversations_by_id(
+    viewer: Viewer, ids: Sequence[UUID], *, include_deleted: bool = False
+) -> list[ConversationRow | None]:
     rows = await DB.fetch(
         ConversationRow,
-        f"SELECT {COLUMNS} {_source(viewer)} AND c.id = ANY($3)",
+        f"SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)} AND c.id = ANY($3)",
         viewer.tenant_id,
         viewer.user_id,
         ids,
     )
     return by_key(rows, ids, "id")
+
+
+async def conversations_by_message(
+    viewer: Viewer, ids: Sequence[UUID]
+) -> list[ConversationRow | None]:
+    """By their ids, from messages: who came here through a deleted conversation, stays in it."""
+    return await conversations_by_id(viewer, ids, include_deleted=True)
 
 
 async def conversation_by_short_id(viewer: Viewer, short_id: str) -> ConversationRow | None:

@@ -4,22 +4,32 @@ import asyncio
 
 import asyncpg
 
-from core.settings import Settings
+from core.settings import Settings, address
 from tables.engine import DB, Row
 
 PATIENCE = 2.0
 """Seconds that a health check waits."""
 
 
+UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class DatabaseUnreachable(Exception):
+    """Says which database, and why."""
+
+
 async def open_database(settings: Settings) -> None:
-    """Raises UnsafeLogin for a login that row-level security does not hold for."""
-    await DB.open(
-        settings.app_url,
-        size=settings.pool_size,
-        acquire_timeout=settings.acquire_timeout,
-        statement_timeout=settings.statement_timeout,
-        statement_cache_size=settings.statement_cache_size,
-    )
+    """Raises DatabaseUnreachable, or UnsafeLogin for one that row-level security does not hold."""
+    try:
+        await DB.open(
+            settings.app_url,
+            size=settings.pool_size,
+            acquire_timeout=settings.acquire_timeout,
+            statement_timeout=settings.statement_timeout,
+            statement_cache_size=settings.statement_cache_size,
+        )
+    except UNREACHABLE as error:
+        raise DatabaseUnreachable(f"{address(settings.app_url)}: {error}") from error
     await DB.refuse_unsafe_login()
 
 
@@ -31,6 +41,6 @@ async def database_answers() -> bool:
     try:
         async with asyncio.timeout(PATIENCE), DB.identity(read_only=True):
             await DB.fetch(Row, "SELECT 1")
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except UNREACHABLE:
         return False
     return True

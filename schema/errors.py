@@ -19,11 +19,19 @@ def presented(error: GraphQLError, request_id: str) -> GraphQLError:
     if cause is not None:
         log.error("request %s failed at %s", request_id, error.path, exc_info=cause)
         return _with(error, "Internal error.", code="INTERNAL", requestId=request_id)
+    return error if error.extensions else _with(error, error.message, code="BAD_INPUT")
+
+
+def refusal_code(error: GraphQLError, *, executed: bool) -> str:
+    """Of an operation that is wrong in itself. Once it executes, its variables are."""
     if isinstance(error, GraphQLSyntaxError):
-        code = "GRAPHQL_PARSE_FAILED"
-    else:
-        code = "GRAPHQL_VALIDATION_FAILED" if error.path is None else "BAD_INPUT"
-    return _with(error, error.message, code=code)
+        return "GRAPHQL_PARSE_FAILED"
+    return "BAD_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED"
+
+
+def as_graphql_error(error: RuleError) -> GraphQLError:
+    """Of the whole operation rather than of a field."""
+    return GraphQLError(error.message, original_error=error)
 
 
 def _with(error: GraphQLError, message: str, **extensions: object) -> GraphQLError:

@@ -5,7 +5,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from resolvers.conversation import ConversationRow, conversations_by_id
+from resolvers.conversation import ConversationRow, conversations_by_message
 from resolvers.document import DocumentRow, documents_by_message
 from resolvers.message import MessageRole
 from resolvers.user import UserRow, users_by_id
@@ -37,7 +37,7 @@ class Message(Node):
         graphql_type=Annotated["Conversation", strawberry.lazy("schema.conversation")]
     )
     async def conversation(self, info: Info) -> ConversationRow | None:
-        return await info.context.load(conversations_by_id, self.conversation_id)
+        return await info.context.load(conversations_by_message, self.conversation_id)
 
     @strawberry.field(
         description="Null for the assistant and the system.", graphql_type=User | None

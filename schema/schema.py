@@ -1,36 +1,31 @@
-from collections.abc import Iterator
-
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.extensions import MaxTokensLimiter, SchemaExtension
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.extensions import MaxTokensLimiter
+from strawberry.types import ExecutionContext
 
-from schema.errors import presented
+from schema.cost import Cost
+from schema.errors import refusal_code
 from schema.query import Query
 from schema.snapshot import Snapshot
 
 MAX_TOKENS = 2000
 
 
-class Errors(SchemaExtension):
-    def on_operation(self) -> Iterator[None]:
-        yield
-        result = self.execution_context.result
-        if isinstance(result, ExecutionResult) and result.errors:
-            request_id = self.execution_context.context.request_id
-            result.errors = [presented(error, request_id) for error in result.errors]
-
-
 class Schema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Errors are logged where they are presented: with their request, and only ours."""
+        """Codes for what graphql-core itself refuses. Logging is left to schema.errors, which
+        knows the request, and which faults are ours."""
+        executed = execution_context is not None and execution_context.result is not None
+        for error in errors:
+            if error.original_error is None and not error.path:
+                error.extensions = {"code": refusal_code(error, executed=executed)}
 
 
 schema = Schema(
     query=Query,
-    extensions=[lambda: MaxTokensLimiter(MAX_TOKENS), Errors, Snapshot],
+    extensions=[lambda: MaxTokensLimiter(MAX_TOKENS), Cost, Snapshot],
 )
 
 

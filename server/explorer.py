@@ -1,6 +1,5 @@
 """GraphiQL from our own assets: what `npm run build` left in explorer/dist."""
 
-from pathlib import Path
 from typing import Any
 
 from starlette.responses import Response
@@ -29,17 +28,17 @@ PAGE_HEADERS = {
 }
 
 
-def page(dist: Path = DIST) -> str | None:
+def page() -> str | None:
     """HTML to send with PAGE_HEADERS; None when the explorer has not been built."""
     try:
-        return (dist / "index.html").read_text(encoding="utf-8")
+        return (DIST / "index.html").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 
 
-def assets(dist: Path = DIST) -> Mount:
+def assets() -> Mount:
     """What the page loads."""
-    return Mount("/explorer/assets", Assets(directory=dist / "assets", check_dir=False))
+    return Mount("/explorer/assets", Assets(directory=DIST / "assets", check_dir=False))
 
 
 class Assets(StaticFiles):

@@ -1,10 +1,11 @@
 """GraphQL over HTTP (graphql.github.io/graphql-over-http), on Strawberry's view."""
 
+import logging
 from typing import Any
 
 import orjson
 from cross_web import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -13,10 +14,14 @@ from strawberry.http import GraphQLHTTPResponse
 
 from core.credentials import AccessTokens
 from schema.context import Context
+from schema.errors import presented
 from schema.schema import schema
 from server.explorer import PAGE_HEADERS, page
+from server.middleware import BodyTooLarge
 from server.request import context_of
 from server.responses import error_response
+
+log = logging.getLogger("parley.graphql")
 
 RESPONSE_TYPE = "application/graphql-response+json"
 REFUSED = 400
@@ -33,6 +38,12 @@ class GraphQLView(GraphQL[Context, None]):
             response = await self.run(request)
         except HTTPException as refusal:
             response = error_response(refusal.status_code, "BAD_REQUEST", refusal.reason)
+        except (BodyTooLarge, ClientDisconnect):
+            raise
+        except Exception:
+            request_id = request.state.request_id
+            log.exception("request %s failed", request_id)
+            response = error_response(500, "INTERNAL", "Internal error.", requestId=request_id)
         accept = request.headers.get("accept", "")
         if RESPONSE_TYPE in accept and response.media_type == "application/json":
             response.headers["content-type"] = f"{RESPONSE_TYPE}; charset=utf-8"
@@ -48,9 +59,12 @@ class GraphQLView(GraphQL[Context, None]):
         return await context_of(request, self.tokens)
 
     async def process_result(self, request: Request, result: Any) -> GraphQLHTTPResponse:
+        # Here, and not in an extension: extensions can fail too.
+        request_id = request.state.request_id
+        result.errors = [presented(error, request_id) for error in result.errors or ()]
         answer = await super().process_result(request, result)
         # A request error, unlike one of a field, leaves no data at all: nothing was executed.
-        if answer["data"] is None and not any(error.path for error in result.errors or ()):
+        if answer["data"] is None and not any(error.path for error in result.errors):
             del answer["data"]
         return answer
 

@@ -35,7 +35,7 @@ class RequestId:
 
 
 class BodyTooLarge(Exception):
-    pass
+    """Raised to whoever reads on."""
 
 
 class BodyLimit:

@@ -1,0 +1,3 @@
+from tests.schema.conftest import cast, client
+
+__all__ = ["cast", "client"]
