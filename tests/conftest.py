@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -74,12 +75,19 @@ _numbers = count(1)
 
 @pytest.fixture
 async def database(postgres: Path) -> AsyncIterator[Database]:
+    async with cloned(postgres) as database:
+        yield database
+
+
+@asynccontextmanager
+async def cloned(socket: Path) -> AsyncIterator[Database]:
+    """A database of the template, for as long as it is needed."""
     name = f"test_{next(_numbers)}"
-    admin = await asyncpg.connect(user="postgres", database="postgres", host=str(postgres))
+    admin = await asyncpg.connect(user="postgres", database="postgres", host=str(socket))
     await admin.execute(
         f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER parley_owner STRATEGY file_copy"
     )
-    yield Database(postgres, name)
+    yield Database(socket, name)
     await DB.close(timeout=2)  # whoever opened it
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
