@@ -1,13 +1,98 @@
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint format types imports chromium explorer lock clean venv dev-venv
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := core execution ops resolvers schema server tables tests piccolo_migrations piccolo_conf.py
+BUILT := explorer/dist/.built
+PYTEST_OPTIONS ?= -q --cov --cov-report=term
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: venv ## everything, on http://127.0.0.1:8000: database, migrations, demo workspace, server
+	@if $(MAKE) -q $(BUILT); then :; \
+	elif ! command -v npm >/dev/null; then echo "npm is missing: a plainer page than GraphiQL serves"; \
+	else $(MAKE) --no-print-directory $(BUILT) || echo "GraphiQL was not built: a plainer page serves"; fi
+	@exec $(BIN)/python -m ops dev
+
+test: dev-venv chromium explorer lint types imports ## every check that a change must pass
+	$(STEP) "tests, on a PostgreSQL of their own"
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: dev-venv ## format and style
+	$(STEP) "format and style"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: dev-venv
+	$(STEP) "types"
+	@$(BIN)/python -m mypy
+
+imports: dev-venv
+	$(STEP) "layers"
+	@$(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+format: dev-venv ## rewrite what a tool can rewrite
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+explorer: $(BUILT) ## GraphiQL, into explorer/dist
 
 lock: ## pin every dependency again, newest versions first
 	uv pip compile pyproject.toml --upgrade $(LOCK_OPTIONS) --output-file requirements.lock
 	uv pip compile pyproject.toml --group dev --constraint requirements.lock $(LOCK_OPTIONS) --output-file requirements-dev.lock
 
+clean: ## remove what was built; data in .data stays
+	rm -rf .venv explorer/dist explorer/node_modules .coverage .*_cache .hypothesis
+	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
+
+STEP = @printf '\n== %s\n'
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+# --- programs that checks need
+
+chromium:
+	@if ! command -v chromium >/dev/null; then \
+	  if ! command -v apt-get >/dev/null; then echo "tests need chromium: install it"; exit 1; fi; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; \
+	  elif command -v sudo >/dev/null; then sudo=sudo; \
+	  else echo "tests need chromium: run as root apt-get install chromium"; exit 1; fi; \
+	  printf '\n== installing chromium\n'; \
+	  $$sudo apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -q --no-install-recommends chromium; \
+	fi
+
+$(BUILT): $(shell find explorer -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+	@printf '\n== building GraphiQL\n'
+	@cd explorer && npm ci --no-audit --no-fund && npm run build --silent && touch dist/.built
+
+# --- the virtual environment, as its lock says; a copy of the lock in it tells what it holds
+
+TOO_OLD := import sys; sys.exit("Parley needs Python 3.11 or newer, this is %d.%d; choose one with: make PYTHON=python3.12 run" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)
+
+# $(call INSTALL,lock)
+define INSTALL
+@if ! { $(BIN)/python -c '' && cmp -s $(1) .venv/$(1); } 2>/dev/null; then \
+  $(PYTHON) -c '$(TOO_OLD)'; \
+  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+    { rm -rf .venv; echo "no virtual environment without Python's venv; on Debian: apt-get install python3-venv"; exit 1; }; \
+  printf 'installing %s: ' $(1); \
+  $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) \
+    | while read -r word name _; do \
+        if [ "$$word" = Collecting ]; then printf '%s ' "$${name%%[=<>;]*}"; fi; \
+        if [ "$$word" = Installing ]; then printf '… '; fi; \
+      done; \
+  echo done; \
+  cp $(1) .venv/$(1); \
+fi
+endef
+
+venv:
+	$(call INSTALL,requirements.lock)
+
+dev-venv:
+	$(call INSTALL,requirements-dev.lock)
+	@cp requirements.lock .venv/requirements.lock

@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import asyncpg
@@ -19,7 +20,9 @@ from ops.database import available, migrated
 from ops.dev import serve
 from ops.failure import Failure, explain
 from ops.migrate import migrate
+from ops.progress import bars
 from ops.seed import seed
+from ops.tinydb import import_tinydb
 from ops.token import Request, mint
 
 app = typer.Typer(
@@ -67,6 +70,33 @@ def token_command(
     request = Request(user, tenant, timedelta(minutes=minutes))
     with migrated(settings := Settings(), say):
         print(asyncio.run(mint(settings, request)))
+
+
+@app.command("import-tinydb")
+def import_tinydb_command(
+    file: Annotated[Path, typer.Argument(help="A TinyDB database.")],
+    tenant: Annotated[str, typer.Option(help="Slug of the workspace, made when it is missing.")],
+    owner: Annotated[
+        str | None, typer.Option(help="Username of its OWNER; by default the file's first user.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write what could not be taken as it stands.")
+    ] = None,
+) -> None:
+    """Bring a TinyDB file into a workspace. A second run adds only what is new in the file."""
+    with migrated(settings := Settings(), say):
+        with bars() as progress:
+            summary = asyncio.run(
+                import_tinydb(
+                    settings.owner_url,
+                    file,
+                    tenant=tenant,
+                    owner=owner,
+                    report=report,
+                    progress=progress,
+                )
+            )
+        print("\n".join(summary.lines()))
 
 
 @app.command("schema")

@@ -85,13 +85,15 @@ class Cluster:
             self.account.open_way(path, self.announce)
 
     def _initialise(self) -> None:
-        """Elsewhere first: what stands in `directory` is whole, whenever this is interrupted."""
+        """Elsewhere first: what stands in `directory` is whole, whenever this is interrupted. The
+        initdb of a killed process lives on for a while, so every draft is another one."""
+        name = f"{self.directory.name}.new-"
+        for abandoned in self.directory.parent.glob(f"{name}*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
         if (self.directory / "PG_VERSION").exists():
             return
         self.announce(f"creating a database in {self.directory}")
-        draft = self.directory.with_name(f"{self.directory.name}.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700)
+        draft = Path(tempfile.mkdtemp(prefix=name, dir=self.directory.parent))
         self.account.give(draft)
         made = self._run(
             "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",

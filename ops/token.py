@@ -6,6 +6,7 @@ from uuid import UUID
 
 from core.credentials import AccessTokens
 from core.settings import Settings
+from core.text import normalised
 from ops.database import Connection, as_owner
 from ops.failure import Failure
 
@@ -51,7 +52,7 @@ async def mint(settings: Settings, request: Request) -> str:
 
 
 async def _open_session(connection: Connection, request: Request) -> tuple[UUID, UUID]:
-    name, slug = request.username.strip().casefold(), request.tenant.strip().casefold()
+    name, slug = normalised(request.username), normalised(request.tenant)
     member = await connection.fetchrow(FIND_MEMBER, name, slug)
     if member is None:
         raise Failure(f"{request.username!r} is no active member of a workspace {request.tenant!r}")

@@ -1,0 +1,75 @@
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.settings import Settings, socket_dir
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PARLEY_")]:
+        monkeypatch.delenv(name)
+
+
+def settings(**values: object) -> Settings:
+    return Settings.model_validate(values)
+
+
+def test_the_embedded_database_is_the_default(tmp_path: Path) -> None:
+    assert (
+        settings(data_dir=tmp_path).app_url
+        == f"postgresql://parley_app@/parley?host={tmp_path}/postgres"
+    )
+    assert settings(data_dir=tmp_path).owner_url.startswith("postgresql://parley_owner@/parley")
+
+
+def test_configured_databases_win() -> None:
+    configured = settings(database_url="postgresql://a", owner_database_url="postgresql://b")
+    assert (configured.app_url, configured.owner_url) == ("postgresql://a", "postgresql://b")
+
+
+def test_a_socket_elsewhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "postmaster.pid").write_text("1\n/data\n0\n5432\n/else where&\n")
+    assert socket_dir(tmp_path) == Path("/else where&")
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postmaster.pid").rename(tmp_path / "postgres" / "postmaster.pid")
+    assert settings(data_dir=tmp_path).app_url.endswith("?host=/else%20where%26")
+
+
+def test_a_relative_data_dir_is_meant_from_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings(data_dir="here").postgres_dir == tmp_path / "here" / "postgres"
+
+
+def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_PORT", "")
+    assert Settings().port == 8000
+
+
+def test_production_needs_its_secrets() -> None:
+    with pytest.raises(ValidationError, match="PARLEY_DATABASE_URL and PARLEY_JWT_KEYS"):
+        settings(environment="production")
+    settings(environment="production", database_url="postgresql://a", jwt_keys={"a": KEY})
+
+
+def test_the_signing_key_must_exist() -> None:
+    with pytest.raises(ValidationError, match="names no key"):
+        settings(jwt_keys={"a": KEY}, jwt_signing_kid="b")
+
+
+def test_no_secret_in_the_message_of_a_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_JWT_KEYS", '["hush"]')
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "hush" not in str(caught.value)
+
+
+def test_settings_cannot_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        settings().port = 1
