@@ -6,6 +6,7 @@ import pytest
 from server.app import create_app
 from tests.conftest import Database
 from tests.graph import SETTINGS, Cast, Client
+from tests.schema.workspace import Workspace, open_workspace
 
 
 @pytest.fixture
@@ -20,3 +21,8 @@ async def client(db: Database) -> AsyncIterator[Client]:
     transport = httpx.ASGITransport(create_app(SETTINGS))
     async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
         yield Client(http)
+
+
+@pytest.fixture
+async def acme(cast: Cast, client: Client) -> Workspace:
+    return await open_workspace(cast, client)

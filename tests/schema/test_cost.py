@@ -44,7 +44,9 @@ async def test_ids_count(asked: Client) -> None:
 
 async def test_nested_fragments_are_linear(asked: Client) -> None:
     fragments = "".join(f"fragment F{n} on User {{ ...F{n + 1} ...F{n + 1} }} " for n in range(60))
-    query = f"{{ users(first: 1) {{ nodes {{ ...F0 }} }} }} {fragments} fragment F60 on User {{ id }}"
+    query = (
+        f"{{ users(first: 1) {{ nodes {{ ...F0 }} }} }} {fragments} fragment F60 on User {{ id }}"
+    )
     start = time.perf_counter()
     await asked.post(query)
     assert time.perf_counter() - start < 5  # by expansion: 2**60 steps
@@ -70,9 +72,7 @@ async def test_depth(asked: Client) -> None:
     ],
     ids=["nested", "repeated", "aliases", "brackets", "list"],
 )
-async def test_hostile_documents_are_refused_or_answered_soon(
-    asked: Client, document: str
-) -> None:
+async def test_hostile_documents_are_refused_or_answered_soon(asked: Client, document: str) -> None:
     start = time.perf_counter()
     response = await asked.post(document)
     assert time.perf_counter() - start < 10
