@@ -6,6 +6,7 @@ query raises.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 from uuid import UUID
@@ -48,8 +49,16 @@ async def _init(connection: Any) -> None:
         schema="pg_catalog",
         # Piccolo hands JSON over as text already.
         encoder=lambda value: value if isinstance(value, str) else orjson.dumps(value).decode(),
-        decoder=orjson.loads,
+        decoder=_read_json,
     )
+
+
+def _read_json(text: str) -> Any:
+    """PostgreSQL's numbers have no limit: one beyond a double is infinite, not unreadable."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_int=float)
 
 
 class TenantEngine(PostgresEngine):
