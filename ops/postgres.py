@@ -67,11 +67,11 @@ async def create_database(socket: Path, name: str = "parley") -> None:
     """Makes the owner's role and the database, when missing. Needs the superuser."""
     connection = await asyncpg.connect(user="postgres", database="postgres", host=str(socket))
     try:
+        # One at a time: two copies of the same template collide.
+        await connection.execute("SELECT pg_advisory_lock(hashtext('create_database'))")
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'parley_owner'"):
-            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-                await connection.execute("CREATE ROLE parley_owner LOGIN CREATEROLE BYPASSRLS")
+            await connection.execute("CREATE ROLE parley_owner LOGIN CREATEROLE BYPASSRLS")
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-                await connection.execute(f'CREATE DATABASE "{name}" OWNER parley_owner')
+            await connection.execute(f'CREATE DATABASE "{name}" OWNER parley_owner')
     finally:
         await connection.close()

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -46,8 +47,15 @@ class Command:
 
     def line(self, start: str) -> str:
         """Waits for a line of stdout that begins so."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        return self._line(self.process.stdout, start)
+
+    def said(self, start: str) -> str:
+        """Waits for a line of stderr that begins so."""
+        return self._line(self.process.stderr, start)
+
+    def _line(self, stream: IO[str] | None, start: str) -> str:
+        assert stream is not None
+        for line in stream:
             if line.strip().startswith(start):
                 return line.strip()
         raise AssertionError(f"no line {start!r}: {self.ended()}")

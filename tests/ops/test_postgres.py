@@ -186,7 +186,7 @@ def test_it_starts_again_for_the_next_after_an_error_inside(made: Path) -> None:
 
 def test_the_database_is_made_once(made: Path) -> None:
     async def twice(socket: Path) -> None:
-        await asyncio.gather(*(create_database(socket, "one") for _ in range(2)))
+        await asyncio.gather(*(create_database(socket, "one") for _ in range(8)))
         await create_database(socket, "one")
 
     with running(made) as socket:
