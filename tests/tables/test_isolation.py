@@ -1,0 +1,77 @@
+import pytest
+
+from tests.conftest import Database
+from tests.tables.isolation_rules import RULES, grants, problems
+from tests.tables.planted import ALLOWED, PLANTED
+
+READ, WRITE = "SELECT", "DELETE, INSERT, SELECT, UPDATE"
+
+
+async def test_tenants_are_apart_in_every_table(database: Database) -> None:
+    owner = await database.connect()
+    assert await problems(owner) == []
+    await owner.close()
+
+
+async def test_each_role_has_exactly_these_rights(database: Database) -> None:
+    owner = await database.connect()
+    assert await grants(owner) == {
+        "parley_tenant": {
+            "tenants": "SELECT, UPDATE",
+            "tenant_users": READ,
+            "memberships": "INSERT, SELECT, UPDATE",  # who left stays, inactive
+            "conversations": WRITE,
+            "participants": WRITE,
+            "messages": WRITE,
+            "message_documents": "DELETE, INSERT, SELECT",
+            "documents": WRITE,
+            "audit_events": "INSERT, SELECT",  # append-only
+        },
+        "parley_auth": {
+            "users": WRITE,
+            "sessions": WRITE,
+            "refresh_tokens": WRITE,
+            "tenants": "INSERT, SELECT, UPDATE",
+            "memberships": "INSERT, SELECT, UPDATE",
+        },
+    }
+    await owner.close()
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_each_rule_finds_what_is_planted(database: Database, rule: str) -> None:
+    admin = await database.connect("postgres")
+    for planted in next(PLANTED[start] for start in PLANTED if rule.startswith(start)):
+        transaction = admin.transaction()
+        await transaction.start()
+        await admin.execute(planted)
+        found = await problems(admin)
+        assert any(problem.startswith(rule) for problem in found), (planted, found)
+        await transaction.rollback()
+    await admin.close()
+
+
+@pytest.mark.parametrize("planted", ALLOWED.values(), ids=ALLOWED.keys())
+async def test_what_follows_the_rules_is_no_problem(database: Database, planted: str) -> None:
+    owner = await database.connect()
+    await owner.execute(planted)
+    assert await problems(owner) == []
+    await owner.close()
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "GRANT DELETE ON audit_events TO parley_tenant",
+        "GRANT UPDATE (details) ON audit_events TO parley_tenant",
+        "GRANT SELECT ON messages TO parley_app",
+        "GRANT SELECT ON messages TO PUBLIC",
+        "GRANT SELECT (username) ON users TO parley_tenant",
+    ],
+)
+async def test_one_right_more_is_seen(database: Database, grant: str) -> None:
+    owner = await database.connect()
+    before = await grants(owner)
+    await owner.execute(grant)
+    assert await grants(owner) != before
+    await owner.close()
