@@ -48,7 +48,8 @@ class Order:
     def position(self, cursor: str, argument: str) -> tuple[object, ...]:
         """The sort key in a cursor. Raises BadInput for one of another order."""
         try:
-            name, *values = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+            packed = base64.b64decode(cursor, altchars=b"-_", validate=True)
+            name, *values = orjson.loads(packed)
             if name != self.name:
                 raise ValueError(name)
             return tuple(

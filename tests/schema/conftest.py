@@ -1,11 +1,14 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from server.app import create_app
 from tests.conftest import Database
 from tests.graph import SETTINGS, Cast, Client
+from tests.schema.places import Places, furnished
 from tests.schema.workspace import Workspace, open_workspace
 
 
@@ -26,3 +29,10 @@ async def client(db: Database) -> AsyncIterator[Client]:
 @pytest.fixture
 async def acme(cast: Cast, client: Client) -> Workspace:
     return await open_workspace(cast, client)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def places(postgres: Path) -> AsyncIterator[Places]:
+    """Made once for the tests of a module, which only read."""
+    async with furnished(postgres) as places:
+        yield places
