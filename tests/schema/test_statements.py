@@ -1,0 +1,226 @@
+"""What reaches PostgreSQL: one statement an edge, however many rows, in one snapshot."""
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+
+import tables.engine
+from tables.engine import DB
+from tests.conftest import Database
+from tests.schema.workspace import Workspace, gid
+
+# The last two are asyncpg's, once a connection: how arrays of UUIDs come and go.
+UNCOUNTED = re.compile(r"BEGIN|COMMIT|ROLLBACK|SET LOCAL ROLE|.*'jit'|.*typeinfo_tree", re.DOTALL)
+
+
+@dataclass
+class Statements:
+    """Everything that the application sends, by asyncpg's own account."""
+
+    sent: list[str] = field(default_factory=list)
+
+    def log(self, record: Any) -> None:
+        self.sent.append(record.query)
+
+    async def during(self, request: Awaitable[Any]) -> list[str]:
+        """What a request read, as "messages" or "count messages", sorted."""
+        self.sent.clear()
+        await request
+        await self.settled()
+        return sorted(_subject(sql) for sql in self.sent if not UNCOUNTED.match(sql))
+
+    async def settled(self) -> None:
+        """A read-only scope ends after the answer has left."""
+        while DB._ending:
+            await asyncio.wait(DB._ending)
+        await asyncio.sleep(0)
+
+    @property
+    def transactions(self) -> list[str]:
+        """The roles of the transactions, in order."""
+        begun = [sql for sql in self.sent if sql.startswith("BEGIN")]
+        return [sql.split("SET LOCAL ROLE ")[1].split(";")[0] for sql in begun]
+
+
+def _subject(sql: str) -> str:
+    tables: list[str] = [name for name in re.findall(r"FROM (\w+)", sql) if name != "unnest"]
+    return ("count " if "count(*)" in sql else "") + tables[0]
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    statements, init = Statements(), tables.engine._init
+
+    async def logged(connection: Any) -> None:
+        await init(connection)
+        connection.add_query_logger(statements.log)
+
+    monkeypatch.setattr(tables.engine, "_init", logged)
+    return statements
+
+
+@pytest.fixture
+async def db(statements: Statements, database: Database) -> Database:
+    await DB.open(database.url("parley_app"), size=8)
+    return database
+
+
+async def _populate(acme: Workspace) -> None:
+    """20 conversations of 20 messages of 4 people, each message with 2 of 10 documents."""
+    documents = [await acme.document("bob") for _ in range(10)]
+    for n in range(20):
+        talk = await acme.talk(("bob", "carl")[n % 2], "ada")
+        for m in range(20):
+            message = await acme.message(talk, ("ada", "bob", "carl", "dora", None)[m % 5])
+            await acme.cite(message, documents[m % 10], documents[(m + 1) % 10])
+
+
+DEEP = """{ conversations(first: 20) { %s nodes { title %s
+    messages(last: 20) { %s nodes { content author { username %s }
+        usedDocuments { filename %s } } } } } }"""
+CONVERSATION = (
+    "owner { username } participants(first: 20) { %s nodes { username } } lastMessage { id }"
+)
+COUNT = "totalCount"
+BARE = ["conversations", "message_documents", "messages", "sessions", "tenant_users"]
+
+CASES = {
+    "the deep query": (DEEP % ("", "", "", "", ""), BARE),
+    "with counts that conversations know": (
+        DEEP % (COUNT, "messageCount unreadCount", COUNT, "", ""),
+        [*BARE, "count conversations"],
+    ),
+    "with owner, participants and last message": (
+        DEEP % ("", CONVERSATION % "", "", "", ""),
+        [*BARE, "tenant_users", "participants", "messages"],
+    ),
+    "with all counts": (
+        DEEP % (COUNT, CONVERSATION % COUNT, COUNT, "", ""),
+        [
+            *BARE,
+            *("tenant_users", "participants", "messages"),
+            *("count conversations", "count participants"),
+        ],
+    ),
+    "with what hangs on people and documents": (
+        DEEP
+        % (
+            *("", "", ""),
+            "membership { role user { id } tenant { id } } conversations(first: 1) { totalCount }",
+            "content owner { id } citedBy(first: 1) { totalCount nodes { conversation { id } } }",
+        ),
+        [
+            *BARE,
+            *("memberships", "tenants", "participants", "count participants"),
+            *("documents", "message_documents", "count message_documents", "conversations"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "expected"), CASES.values(), ids=CASES)
+async def test_one_statement_an_edge(
+    acme: Workspace, statements: Statements, query: str, expected: list[str]
+) -> None:
+    await _populate(acme)
+    assert await statements.during(acme.by("ada").ask(query)) == sorted(expected)
+    assert statements.transactions == ["parley_auth", "parley_tenant"]
+
+
+async def test_edges_without_rows_ask_nothing_further(
+    acme: Workspace, statements: Statements
+) -> None:
+    sent = await statements.during(acme.by("ada").ask(DEEP % ("", CONVERSATION % "", "", "", "")))
+    assert sent == ["conversations", "sessions"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{ viewer { user { username } } }", ["tenant_users"]),
+        (
+            "{ viewer { membership { role } memberships { tenant { slug } } } }",
+            ["memberships", "memberships", "tenants"],
+        ),
+        ("{ viewer { sessions { id } } }", ["sessions"]),
+        ("{ tenant { name } }", ["tenants"]),
+        (
+            "{ tenant { members(first: 9) { nodes { user { id } } } } }",
+            ["memberships", "tenant_users", "tenants"],
+        ),
+        ("{ users(first: 9) { nodes { membership { role } } } }", ["memberships", "tenant_users"]),
+        ("{ users(first: 9) { totalCount } }", ["count tenant_users", "tenant_users"]),
+        ('{ user(by: {username: "bob"}) { id } }', ["tenant_users"]),
+        ('{ conversation(by: {shortId: "x"}) { id } }', ["conversations"]),
+        ("{ documents(first: 9) { nodes { id } } }", ["documents"]),
+        ('{ node(id: "x") { id } }', []),
+    ],
+)
+async def test_root_fields(
+    acme: Workspace, statements: Statements, query: str, expected: list[str]
+) -> None:
+    sent = await statements.during(acme.by("ada").ask(query))
+    assert sent == sorted([*expected, "sessions"])
+
+
+async def test_nodes_are_fetched_by_type(acme: Workspace, statements: Statements) -> None:
+    talks = [await acme.talk("bob") for _ in range(5)]
+    ids = [gid("Conversation", talk) for talk in talks]
+    ids += [gid("User", acme.user(name)) for name in ("ada", "bob", "dora")] + ids
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } a: nodes(ids: $ids) { id } }"
+    sent = await statements.during(acme.by("bob").ask(query, ids=ids))
+    assert sent == ["conversations", "sessions", "tenant_users"]
+
+
+@pytest.mark.parametrize("query", ["{ __typename }", "{ __schema { queryType { name } } }"])
+async def test_what_reads_nothing_opens_no_transaction_of_a_tenant(
+    acme: Workspace, statements: Statements, query: str
+) -> None:
+    assert await statements.during(acme.by("ada").ask(query)) == ["sessions"]
+    assert statements.transactions == ["parley_auth"]
+    assert await statements.during(acme.client.ask(query)) == []
+    assert statements.transactions == []
+
+
+async def test_pages_that_differ_take_a_statement_each(
+    acme: Workspace, statements: Statements
+) -> None:
+    await acme.talk("bob")
+    query = """{ conversations(first: 9) { nodes { a: messages(first: 1) { nodes { id } }
+        b: messages(first: 1) { nodes { id } } c: messages(last: 1) { nodes { id } } } } }"""
+    sent = await statements.during(acme.by("bob").ask(query))
+    assert sent == ["conversations", "messages", "messages", "sessions"]
+
+
+async def _waits_for(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass"
+    while not await connection.fetchval(waiting, table):
+        await asyncio.sleep(0.01)
+
+
+async def test_a_query_reads_one_snapshot(acme: Workspace, db: Database) -> None:
+    """In the middle of a query, between its statements, everything changes."""
+    talk = await acme.talk("bob", title="before")
+    await acme.message(talk, "bob", content="before")
+    query = """{ conversations(first: 9) { totalCount nodes { title messageCount
+        messages(first: 9) { nodes { content author { username } } } } } }"""
+    expected = await acme.by("bob").ask(query)
+    async with asyncio.timeout(20), acme.cast.connection.transaction():
+        await acme.cast.connection.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+        asked = asyncio.create_task(acme.by("bob").ask(query))
+        await _waits_for(acme.cast.connection, "messages")
+        await acme.message(talk, "bob", content="after")
+        await acme.talk("bob", title="after")
+        for change in (
+            "UPDATE messages SET content = 'after'",
+            "UPDATE conversations SET title = 'after'",
+            "UPDATE users SET username = username || '-after'",
+        ):
+            await acme.cast.connection.execute(change)
+    assert await asked == expected
+    assert "after" in str(await acme.by("bob").ask(query))
