@@ -1,0 +1,68 @@
+"""The real file, where it is at hand: 38,768 messages."""
+
+import hashlib
+import json
+import time
+from typing import Any
+
+import pytest
+
+from core.settings import CHECKOUT
+from ops.tinydb import Summary, import_tinydb
+from ops.tinydb.file import TABLES
+from tests.ops.chat_file import Workbench
+
+DATA = CHECKOUT.parent / "shared" / "data"
+FILE = DATA / "chatcore_tinydb.json"
+EXPECTED = DATA / "chatcore_tinydb.expected.json"
+
+pytestmark = pytest.mark.skipif(not FILE.exists(), reason="the real file is not at hand")
+
+
+def outcome(summary: Summary) -> dict[str, object]:
+    return {
+        **{table: summary.imported[table] + summary.already_there[table] for table in TABLES},
+        "users_without_password": summary.users_without_password,
+        "duplicates": summary.duplicates,
+        "rejected": summary.rejected,
+        "messages_without_timestamp": summary.messages_without_timestamp,
+    }
+
+
+async def test_two_workspaces_get_what_the_file_holds(bench: Workbench) -> None:
+    expected: dict[str, Any] = json.loads(EXPECTED.read_text())
+    url = bench.database.url("parley_owner")
+    for tenant in ("acme", "umbrella"):
+        begun = time.perf_counter()
+        summary = await import_tinydb(url, FILE, tenant=tenant, report=bench.report)
+        print(f"{expected['messages'] / (time.perf_counter() - begun):,.0f} messages a second")
+        assert outcome(summary) == expected
+        assert summary.imported["users"] == expected["users"]
+        assert (await bench.rows(STORED, tenant)) == [
+            {name: expected[name] for name in ("users", "conversations", "messages", "documents")}
+            | {"counted": expected["messages"]}
+        ]
+    before = await bench.everything()
+    again = await import_tinydb(url, FILE, tenant="acme", report=bench.report)
+    assert not again.changed
+    assert outcome(again) == expected
+    assert await bench.everything() == before
+
+
+STORED = """
+SELECT (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.id) AS users,
+       (SELECT count(*) FROM conversations c WHERE c.tenant_id = t.id) AS conversations,
+       (SELECT count(*) FROM messages m WHERE m.tenant_id = t.id) AS messages,
+       (SELECT count(*) FROM documents d WHERE d.tenant_id = t.id) AS documents,
+       (SELECT sum(c.message_count) FROM conversations c WHERE c.tenant_id = t.id) AS counted
+  FROM tenants t WHERE slug = $1
+"""
+
+
+async def test_passwords_still_verify(bench: Workbench) -> None:
+    url = bench.database.url("parley_owner")
+    await import_tinydb(url, FILE, tenant="acme", report=bench.report)
+    [row] = await bench.rows("SELECT password_hash FROM users WHERE username = 'sgd-user-007'")
+    _, rounds, salt, digest = row["password_hash"].split("$")
+    known = hashlib.pbkdf2_hmac("sha256", b"password-007", salt.encode(), int(rounds))
+    assert known.hex() == digest
