@@ -138,6 +138,7 @@ async def _run(
         messages_without_timestamp=sum(
             entry.record.time is None for thread in threads for entry in thread.rows
         ),
+        owner_refused=owner if owner in workspace.members.keys() - workspace.owners else None,
         left_out=reading.left_out,
         report=report if run.findings else None,
     )

@@ -17,8 +17,6 @@ from ops.tinydb.records import Entry, Record
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Columns: TypeAlias = tuple[object, ...]
 CHUNK = 10_000
-LAST_KEY_TIME = 2**63 - 1
-"""Nanoseconds since 1970 (the year 2262): what uuid7() takes."""
 
 
 @dataclass(frozen=True)
@@ -84,4 +82,4 @@ class Run:
 
 def key_at(time: int) -> UUID:
     """A key that sorts among those of its time. Microseconds since 1970."""
-    return uuid7(nanoseconds=min(max(time, 0) * 1000, LAST_KEY_TIME))
+    return uuid7(nanoseconds=time * 1000)

@@ -21,6 +21,9 @@ class Summary:
     findings: tuple[Finding, ...]
     users_without_password: int
     messages_without_timestamp: int
+    owner_refused: str | None
+    """Who should become the owner, but was a member before and keeps that role."""
+
     left_out: Mapping[str, int]
     """Tables and fields that have no place here."""
 
@@ -56,6 +59,8 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         yield f"workspace {self.tenant}: {'made' if self.made_workspace else 'there already'}"
+        if self.owner_refused:
+            yield f"{self.owner_refused!a} was a member before and keeps that role: no new owner"
         for table in TABLES:
             yield (
                 f"{table:>13}: {self.imported[table]:>7,} imported,"

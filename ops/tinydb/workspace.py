@@ -19,6 +19,9 @@ class Workspace:
     members: dict[str, UUID]
     """User ids by username, of those that the file names."""
 
+    owners: frozenset[str]
+    """Which of those own it."""
+
     has_owner: bool
 
 
@@ -32,9 +35,15 @@ async def enter_workspace(connection: Connection, slug: str, names: Iterable[str
     )
     tenant_id = await connection.fetchval("SELECT id FROM tenants WHERE slug = $1", slug)
     if tenant_id is None:
-        return Workspace(await _make(connection, slug), made=True, members={}, has_owner=False)
+        return Workspace(
+            await _make(connection, slug),
+            made=True,
+            members={},
+            owners=frozenset(),
+            has_owner=False,
+        )
     members = await connection.fetch(
-        "SELECT u.username, u.id FROM memberships m JOIN users u ON u.id = m.user_id"
+        "SELECT u.username, u.id, m.role FROM memberships m JOIN users u ON u.id = m.user_id"
         " WHERE m.tenant_id = $1 AND u.username = ANY($2)",
         tenant_id,
         list(names),
@@ -48,6 +57,7 @@ async def enter_workspace(connection: Connection, slug: str, names: Iterable[str
         tenant_id,
         made=False,
         members={member["username"]: member["id"] for member in members},
+        owners=frozenset(row["username"] for row in members if row["role"] == "OWNER"),
         has_owner=has_owner,
     )
 

@@ -30,7 +30,9 @@ async def test_a_second_run_gives_nobody_another_role(bench: Workbench) -> None:
     before = await bench.everything()
     summary = await bench.bring({"users": [user("bob"), user("ann")]}, owner="bob")
     assert not summary.changed
+    assert "'bob' was a member before and keeps that role: no new owner" in list(summary.lines())
     assert await bench.everything() == before
+    assert (await bench.bring({"users": [user("bob")]}, owner="ann")).owner_refused is None
 
 
 async def test_a_later_file_takes_no_workspace_over(bench: Workbench) -> None:

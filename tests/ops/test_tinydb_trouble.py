@@ -72,6 +72,17 @@ async def test_the_same_file_at_once(bench: Workbench) -> None:
     assert counts == {"count": 3, "last": 3}
 
 
+async def test_imports_into_one_workspace_take_turns(bench: Workbench) -> None:
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with stuck(bench, "messages") as first:
+        second = asyncio.ensure_future(bench.bring(chat()))
+        while not await bench.rows(waiting):
+            assert not second.done()
+            await asyncio.sleep(0.01)
+    assert (await first).changed
+    assert not (await second).changed
+
+
 async def test_the_same_people_into_several_workspaces_at_once(bench: Workbench) -> None:
     """They meet on the users, who are global: whoever comes second finds those of the first."""
     people = [user(f"user-{n}", email=f"{n}@example.com") for n in range(50)]
