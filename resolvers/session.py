@@ -52,7 +52,12 @@ def _chosen(tenant: str | None) -> tuple[str, tuple[object, ...]]:
     try:
         return "t.id = $3", (UUID(tenant),)
     except ValueError:
-        return "t.slug = $3", (tenant,)
+        # Of no slug, and perhaps not storable: no such workspace, rather than an error of its own.
+        return (
+            ("t.slug = $3", (tenant,))
+            if tenant.isascii() and tenant.isprintable()
+            else ("false", ())
+        )
 
 
 async def own_sessions(identity: Identity) -> list[SessionRow]:

@@ -9,6 +9,7 @@ from server.app import create_app
 from tests.conftest import Database
 from tests.graph import SETTINGS, Cast, Client
 from tests.schema.places import Places, furnished
+from tests.schema.twins import Twins, side_by_side
 from tests.schema.workspace import Workspace, open_workspace
 
 
@@ -36,3 +37,10 @@ async def places(postgres: Path) -> AsyncIterator[Places]:
     """Made once for the tests of a module, which only read."""
     async with furnished(postgres) as places:
         yield places
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def twins(postgres: Path) -> AsyncIterator[Twins]:
+    """As `places`."""
+    async with side_by_side(postgres) as twins:
+        yield twins
