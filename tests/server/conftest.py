@@ -1,3 +1,3 @@
-from tests.schema.conftest import cast, client
+from tests.schema.conftest import acme, cast, client
 
-__all__ = ["cast", "client"]
+__all__ = ["acme", "cast", "client"]
