@@ -1,0 +1,75 @@
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+
+from core.viewer import Identity
+from resolvers.loading import Loaders, by_key, lists_by_key
+
+WHO = Identity(uuid4(), uuid4())
+
+
+@dataclass
+class Thing:
+    id: int
+    parent: str
+
+
+THINGS = [Thing(3, "a"), Thing(1, "b"), Thing(2, "a")]
+
+
+def test_results_are_in_the_order_of_the_keys() -> None:
+    one, missing, three = by_key(THINGS, [1, 9, 3], "id")
+    assert (one, missing, three) == (THINGS[1], None, THINGS[0])
+    assert lists_by_key(THINGS, ["b", "c", "a"], "parent") == [
+        [THINGS[1]],
+        [],
+        [THINGS[0], THINGS[2]],
+    ]
+
+
+async def test_keys_of_one_moment_are_one_batch() -> None:
+    batches: list[list[int]] = []
+
+    async def doubled(viewer: Identity, keys: Sequence[int]) -> list[int]:
+        assert viewer is WHO
+        batches.append(list(keys))
+        return [2 * key for key in keys]
+
+    loaders = Loaders()
+    found = await asyncio.gather(*(loaders.load(doubled, WHO, key) for key in (1, 2, 1, 3)))
+    assert found == [2, 4, 2, 6]
+    assert await loaders.load(doubled, WHO, 2) == 4
+    assert batches == [[1, 2, 3]]
+    assert await Loaders().load(doubled, WHO, 2) == 4  # another request, nothing remembered
+    assert batches == [[1, 2, 3], [2]]
+
+
+async def test_who_is_cancelled_does_not_take_the_others_along() -> None:
+    started = asyncio.Event()
+
+    async def slow(viewer: Identity, keys: Sequence[int]) -> list[int]:
+        started.set()
+        await asyncio.sleep(0.01)
+        return list(keys)
+
+    loaders = Loaders()
+    impatient = asyncio.create_task(loaders.load(slow, WHO, 1))
+    patient = asyncio.create_task(loaders.load(slow, WHO, 1))
+    await started.wait()
+    impatient.cancel()
+    assert await patient == 1
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+
+
+async def test_a_failure_reaches_everyone_who_waits() -> None:
+    async def failing(viewer: Identity, keys: Sequence[int]) -> list[int]:
+        raise ZeroDivisionError
+
+    loaders = Loaders()
+    asked = [loaders.load(failing, WHO, key) for key in (1, 2)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(error) for error in found] == [ZeroDivisionError] * 2
