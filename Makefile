@@ -13,7 +13,7 @@ help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: venv ## everything, on http://127.0.0.1:8000: database, migrations, demo workspace, server
-	@if $(MAKE) -q $(BUILT); then :; \
+	@if $(MAKE) --no-print-directory -q $(BUILT); then :; \
 	elif ! command -v npm >/dev/null; then echo "npm is missing: a plainer page than GraphiQL serves"; \
 	else $(MAKE) --no-print-directory $(BUILT) || echo "GraphiQL was not built: a plainer page serves"; fi
 	@exec $(BIN)/python -m ops dev
@@ -67,7 +67,8 @@ chromium:
 
 $(BUILT): $(shell find explorer -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 	@printf '\n== building GraphiQL\n'
-	@cd explorer && npm ci --no-audit --no-fund && npm run build --silent && touch dist/.built
+	@cd explorer && npm ci --no-audit --no-fund --no-update-notifier \
+	  && npm run build --silent -- --logLevel warn && touch dist/.built
 
 # --- the virtual environment, as its lock says; a copy of the lock in it tells what it holds
 

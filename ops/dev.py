@@ -1,7 +1,9 @@
 """What `make run` runs: database, migrations, demo workspace, server, in this order."""
 
 import asyncio
+import select
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -35,10 +37,18 @@ class AnnouncedServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, announcement: str) -> None:
         super().__init__(config)
         self.announcement = announcement
+        self.terminal = select.poll()
+        if sys.stdin is not None and sys.stdin.isatty():
+            self.terminal.register(sys.stdin, 0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.announce()
+
+    async def on_tick(self, counter: int) -> bool:
+        """A closed terminal sends SIGHUP to its session's leader only. When that is make, nobody
+        tells us: make waits until we have ended."""
+        return await super().on_tick(counter) or bool(self.terminal.poll(0))
 
     def announce(self) -> None:
         with suppress(OSError):  # nobody reads

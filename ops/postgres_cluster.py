@@ -112,6 +112,7 @@ class Cluster:
         self._disown_stale_pid()
         options = f"-h '' -k {shlex.quote(str(self._make_socket_dir()))}"
         log = self.directory / "log"
+        old = log.stat().st_size if log.exists() else 0
         with subprocess.Popen(
             self._command("pg_ctl", "-w", "-t", "86400", "-o", options, "-l", str(log), "start"),
             stdin=subprocess.DEVNULL,
@@ -125,7 +126,7 @@ class Cluster:
                 self.announce("PostgreSQL is still starting: it recovers from a crash")
                 patience *= 2
         if code:
-            raise PostgresFailed(f"PostgreSQL does not start: {_last_line(log)} (see {log})")
+            raise PostgresFailed(f"PostgreSQL does not start: {_last_error(log, old)} (see {log})")
 
     def _disown_stale_pid(self) -> None:
         """PostgreSQL shrinks back from a live process of the number in postmaster.pid, even if it
@@ -138,10 +139,11 @@ class Cluster:
 
     def _wait(self) -> None:
         """Another process may have been killed while it started the server."""
-        while self._run("pg_isready", "-h", str(socket_dir(self.directory))).returncode:
+        host = str(socket_dir(self.directory))
+        while self._run("pg_isready", "-h", host, "-U", "postgres", "-d", "postgres").returncode:
             if self._postmaster() is None:
                 raise PostgresFailed(
-                    f"PostgreSQL stopped again: {_last_line(self.directory / 'log')}"
+                    f"PostgreSQL stopped again: {_last_error(self.directory / 'log')}"
                 )
             time.sleep(POLL_SECONDS)
 
@@ -194,11 +196,11 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def _last_line(log: Path) -> str:
-    """The last error: PostgreSQL says afterwards that it shuts down."""
+def _last_error(log: Path, start: int = 0) -> str:
+    """PostgreSQL says afterwards that it shuts down. `start`: in bytes, where the log was new."""
     try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return "no log"
+        lines = log.read_bytes()[start:].decode(errors="replace").splitlines()
+    except OSError as error:
+        return f"its log cannot be read: {error.strerror}"
     errors = [line for line in lines if "FATAL" in line or "PANIC" in line]
-    return (errors or lines or ["its log is empty"])[-1]
+    return (errors or lines or ["it cannot write its log"])[-1]

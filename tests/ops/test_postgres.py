@@ -231,3 +231,17 @@ def test_signals_of_the_terminal_do_not_reach_it(made: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.wait(30)
     assert gone(made)
+
+
+def test_old_errors_in_the_log_are_not_the_reason(made: Path) -> None:
+    log = made / "log"
+    log.write_text("FATAL: long ago\n")
+    log.chmod(0o400)
+    account = account_of(made)
+    os.chown(log, account.uid, account.gid)
+    with pytest.raises(PostgresFailed, match="it cannot write its log"), running(made):
+        pass
+    log.chmod(0o600)
+    with running(made):
+        pass
+    assert "role" not in log.read_text().split("long ago")[1]
