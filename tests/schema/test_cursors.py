@@ -18,7 +18,7 @@ ID = "018f0000-0000-7000-8000-000000000000"
 
 
 def _cursor(*parts: object) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode()
+    return base64.urlsafe_b64encode(json.dumps(parts, default=str).encode()).decode()
 
 
 ORDERS = {name: name for name in NAMES} | {
@@ -28,7 +28,7 @@ ORDERS = {name: name for name in NAMES} | {
 }
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**31, -(2**31), 2**63, 2**64 - 1, 10**18])
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | NUMBERS.filter(lambda n: abs(n) < 2**64) | st.text() | st.uuids(),
+    st.none() | st.booleans() | NUMBERS | st.text() | st.uuids(),
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=4,
 )

@@ -42,8 +42,10 @@ class Twin:
     """Of all rows that only this one has, by type."""
 
     def some(self) -> list[tuple[str, UUID]]:
-        """The first and the last of each type."""
-        return [(kind, id) for kind, ids in self.ids.items() for id in {ids[0], ids[-1]}]
+        """One of each type; the last too of people, and of what can be deleted: it is."""
+        more = ("User", "Conversation", "Document")
+        first = [(kind, ids[0]) for kind, ids in self.ids.items()]
+        return first + [(kind, self.ids[kind][-1]) for kind in more]
 
 
 @dataclass
