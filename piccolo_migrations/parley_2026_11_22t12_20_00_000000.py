@@ -2894,12 +2894,12 @@ async def forwards():
     manager.add_constraint(
         table_class_name="Participant",
         tablename="participants",
-        constraint_name="participants_user_fkey",
+        constraint_name="participants_member_fkey",
         constraint_class=ForeignKeyConstraint,
         params={
-            "columns": ["user_id"],
-            "references": "users",
-            "target_columns": ["id"],
+            "columns": ["tenant_id", "user_id"],
+            "references": "memberships",
+            "target_columns": ["tenant_id", "user_id"],
             "on_delete": "CASCADE",
         },
         schema=None,

@@ -54,7 +54,6 @@ CREATE INDEX sessions_user_id ON sessions (user_id);
 CREATE INDEX sessions_home_tenant_id ON sessions (home_tenant_id);
 CREATE INDEX refresh_tokens_session_id ON refresh_tokens (session_id);
 CREATE INDEX participants_inbox ON participants (tenant_id, user_id, conversation_id);
-CREATE INDEX participants_user_id ON participants (user_id);
 CREATE INDEX conversations_recent
     ON conversations (tenant_id, coalesce(last_message_at, created_at), id);
 CREATE INDEX conversations_created ON conversations (tenant_id, created_at, id);

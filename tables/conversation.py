@@ -40,4 +40,7 @@ class Participant(Times, InTenant, Table, tablename="participants"):
     participants_conversation_fkey = ForeignKeyConstraint(
         ["tenant_id", "conversation_id"], "conversations", ["tenant_id", "id"]
     )
-    participants_user_fkey = ForeignKeyConstraint(["user_id"], "users", ["id"])
+    # Of members only: the key to `users` alone would take anybody.
+    participants_member_fkey = ForeignKeyConstraint(
+        ["tenant_id", "user_id"], "memberships", ["tenant_id", "user_id"]
+    )
