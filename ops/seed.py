@@ -82,10 +82,9 @@ async def seed(settings: Settings, now: datetime | None = None) -> Seeded:
     """All or nothing. The demo's days are counted back from `now` (UTC)."""
     demo = tomllib.loads(DEMO.read_text(encoding="utf-8"))
     async with as_owner(settings) as connection, connection.transaction():
-        # Two at once: the second one waits here, then finds everything.
         await connection.execute(ADD_TENANT, demo["slug"], demo["name"])
         tenant_id = await connection.fetchval(
-            "SELECT id FROM tenants WHERE slug = $1 FOR UPDATE", demo["slug"]
+            "SELECT id FROM tenants WHERE slug = $1", demo["slug"]
         )
         return await _Seeding(connection, tenant_id, now or datetime.now(UTC)).run(demo)
 

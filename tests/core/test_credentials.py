@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.credentials import AccessTokens, UnusableKey, development_key
+from core.credentials import AccessTokens, UnusableKey, _publish, development_key
 from core.errors import Unauthenticated
 from core.settings import Settings
 from core.viewer import Identity
@@ -254,6 +254,12 @@ def test_processes_agree_on_the_development_key(tmp_path: Path) -> None:
         path = tmp_path / str(attempt)
         with multiprocessing.get_context("spawn").Pool(2) as pool:
             assert len(set(pool.map(development_key, [path] * 8, chunksize=1))) == 1
+
+
+def test_the_slower_process_takes_the_key_of_the_faster(tmp_path: Path) -> None:
+    (tmp_path / "jwt.key").write_text("faster")
+    _publish("slower", tmp_path / "jwt.key")
+    assert (tmp_path / "jwt.key").read_text() == "faster"
 
 
 def test_an_unreadable_development_key(tmp_path: Path) -> None:

@@ -64,6 +64,19 @@ async def test_a_failed_migration_is_rolled_back_and_tried_again(empty: Database
     assert f"ran {len(await migrations(empty)) - 1} migrations" in err
 
 
+async def test_a_migration_and_its_record_are_one(empty: Database) -> None:
+    connection = await empty.connect()
+    await connection.execute(
+        "CREATE TABLE migration (id serial PRIMARY KEY, name text CHECK (false),"
+        " app_name text, ran_on timestamp)"
+    )
+    code, _, err = run("migrate", owner_database_url=empty.url("parley_owner"))
+    assert code == 1
+    assert "the migration 'roles' failed" in err
+    assert await connection.fetchval("SELECT to_regproc('touch_updated_at')") is None
+    await connection.close()
+
+
 async def test_a_login_without_rights_is_one_line(empty: Database) -> None:
     connection = await empty.connect()
     await connection.execute("CREATE ROLE stranger LOGIN")
