@@ -91,8 +91,7 @@ async def _pair(cast: Cast, client: Client) -> Twins:
     secret = {"full_name": f"Someone {SECRET}"}
     for name, role in {"owner": "OWNER", "admin": "ADMIN", "member": "MEMBER"}.items():
         for twin, values in ((acme, secret), (globex, {})):
-            prefix = SECRET if twin is acme else "globex"
-            person = await cast.person(f"{prefix}.{name}", twin.id, **values)
+            person = await cast.person(f"{_name(twin)}.{name}", twin.id, **values)
             await cast.member(twin.id, person.id, role)
     eve = await cast.person("eve", acme.id)
     await cast.member(acme.id, eve.id, "MEMBER")
@@ -105,17 +104,19 @@ async def _pair(cast: Cast, client: Client) -> Twins:
             )
             twin.ids[kind] = [row["id"] for row in rows]
         twin.ids["Tenant"] = [twin.id]
-    acme.ids["User"] = [
-        person.id for name, person in cast.people.items() if name.startswith(SECRET)
-    ]
-    acme.ids["Session"] = [
-        person.session_id for name, person in cast.people.items() if name.startswith(SECRET)
-    ]
+        own = [person for name, person in cast.people.items() if name.startswith(_name(twin))]
+        twin.ids["User"] = [person.id for person in own]
+        twin.ids["Session"] = [person.session_id for person in own]
     return Twins(cast, client, acme, globex)
 
 
+def _name(twin: Twin) -> str:
+    """What tells its texts from those of the other."""
+    return SECRET if twin.slug == "acme" else twin.slug
+
+
 async def _fill(cast: Cast, twin: Twin) -> None:
-    prefix = SECRET if twin.slug == "acme" else "globex"
+    prefix = _name(twin)
     people = [cast.people[f"{prefix}.{name}"].id for name in ("member", "owner")]
     people.append(cast.people["eve"].id)
     cast.clock = START + timedelta(days=1)  # both alike
