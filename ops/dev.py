@@ -20,7 +20,7 @@ from ops.token import Request, mint
 
 APP = "server.app:create_app"
 BACKLOG = 2048
-GRACE_SECONDS = 5
+GRACE_SECONDS = 3
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - all interfaces are no address
 DEMO = Request(
     username="admin",

@@ -16,6 +16,11 @@ from tests.ops.commands import Command, failure, gone, postgres_on, run
 
 QUERY = "{ viewer { user { username } } tenant { slug } conversations(first: 1) { totalCount } }"
 
+UNFINISHED = (
+    b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+)
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -86,7 +91,8 @@ def test_stopped_while_a_client_holds_on(
     served: tuple[Command, str], home: Path, port: int
 ) -> None:
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        client.sendall(UNFINISHED)
+        assert client.recv(100).startswith(b"HTTP/1.1 100")  # now it waits for the body
         code, _, _ = served[0].stopped(signal.SIGINT)
     assert code == 0
     assert not postgres_on(home / "postgres")
