@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 import psutil
 
@@ -23,10 +23,18 @@ def environment(**variables: object) -> dict[str, str]:
 @dataclass
 class Command:
     process: subprocess.Popen[str]
+    running: ClassVar[list["Command"]] = []
+
+    @classmethod
+    def stop_all(cls) -> None:
+        while cls.running:
+            command = cls.running.pop()
+            if command.process.poll() is None:
+                command.stopped(signal.SIGINT)
 
     @classmethod
     def started(cls, *arguments: str, **variables: object) -> "Command":
-        return cls(
+        command = cls(
             subprocess.Popen(
                 [sys.executable, "-m", "ops", *arguments],
                 cwd=CHECKOUT,
@@ -36,6 +44,8 @@ class Command:
                 text=True,
             )
         )
+        cls.running.append(command)
+        return command
 
     def ended(self, seconds: float = 60) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=seconds)

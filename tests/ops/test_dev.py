@@ -12,6 +12,7 @@ import pytest
 from core.settings import Settings
 from ops.dev import banner, listen
 from ops.failure import Failure
+from ops.postgres import running
 from tests.ops.commands import Command, failure, gone, postgres_on, run
 
 QUERY = "{ viewer { user { username } } tenant { slug } conversations(first: 1) { totalCount } }"
@@ -23,11 +24,19 @@ UNFINISHED = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data directory whose database has been made."""
     home = tmp_path_factory.mktemp("home")
     assert run("seed", data_dir=home)[0] == 0
-    return home
+    yield home
+    with running(home / "postgres"):
+        pass  # stops what a failed test has left
+
+
+@pytest.fixture(autouse=True)
+def no_survivors() -> Iterator[None]:
+    yield
+    Command.stop_all()
 
 
 @pytest.fixture
@@ -52,13 +61,10 @@ def ask(token: str, port: int) -> dict[str, object]:
 
 
 @pytest.fixture
-def served(home: Path, port: int) -> Iterator[tuple[Command, str]]:
+def served(home: Path, port: int) -> tuple[Command, str]:
     """A running server, and the address that it printed."""
     command = Command.started("dev", data_dir=home, port=port)
-    yield command, command.line("http://")
-    if command.process.poll() is None:
-        command.process.kill()
-        command.ended()
+    return command, command.line("http://")
 
 
 def test_the_printed_address_signs_in(served: tuple[Command, str], port: int) -> None:
