@@ -6,7 +6,6 @@ does not know.
 """
 
 import base64
-import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,7 +54,7 @@ class Order:
             return tuple(
                 _from_json(value, key.type) for value, key in zip(values, self.keys, strict=True)
             )
-        except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise BadInput("Not a cursor of this connection.", (argument,)) from error
 
 

@@ -52,12 +52,9 @@ def _chosen(tenant: str | None) -> tuple[str, tuple[object, ...]]:
     try:
         return "t.id = $3", (UUID(tenant),)
     except ValueError:
-        # Of no slug, and perhaps not storable: no such workspace, rather than an error of its own.
-        return (
-            ("t.slug = $3", (tenant,))
-            if tenant.isascii() and tenant.isprintable()
-            else ("false", ())
-        )
+        # What PostgreSQL cannot hold is the slug of none, rather than an error of its own.
+        slug = tenant if tenant.isascii() and tenant.isprintable() else ""
+        return "t.slug = $3", (slug,)
 
 
 async def own_sessions(identity: Identity) -> list[SessionRow]:

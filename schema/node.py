@@ -5,7 +5,6 @@ shows and, as Private, those that its fields need.
 """
 
 import base64
-import binascii
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ def parse_global_id(text: str) -> tuple[str, UUID] | None:
     try:
         node_type, _, key = base64.b64decode(text, validate=True).decode().partition(":")
         id = UUID(key)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
     return (node_type, id) if global_id(node_type, id) == text else None
 

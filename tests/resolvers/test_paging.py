@@ -1,6 +1,9 @@
+import base64
 from datetime import UTC
 from typing import Any
+from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +66,24 @@ def test_anything_else_is_refused(cursor: str) -> None:
         with pytest.raises(BadInput) as caught:
             order.position(cursor, "before")
         assert caught.value.field == ("before",)
+
+
+@pytest.mark.parametrize(
+    ("order", "values"),
+    [
+        (message.BY_SEQUENCE, [2**31]),
+        (message.BY_SEQUENCE, [True]),
+        (message.BY_SEQUENCE, [1.0]),
+        (user.BY_USERNAME, ["a\0", str(UUID(int=1))]),
+        (user.BY_USERNAME, ["a", "x"]),
+        (document.NEWEST, [2**62, str(UUID(int=1))]),
+    ],
+)
+def test_values_that_would_fail_in_the_statement(order: Order, values: list[object]) -> None:
+    """There they would take the rest of the query along."""
+    cursor = base64.urlsafe_b64encode(orjson.dumps([order.name, *values])).decode()
+    with pytest.raises(BadInput):
+        order.position(cursor, "after")
 
 
 def test_a_page_is_asked_in_one_direction() -> None:
