@@ -1,19 +1,22 @@
-"""Every setting, read once from the environment (prefix PARLEY_) and `.env`."""
+"""Every setting, read once from the environment (prefix PARLEY_) and `.env`, or the file that
+PARLEY_ENV_FILE names."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+MALFORMED = "of a malformed URL"
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="PARLEY_",
-        env_file=CHECKOUT / ".env",
+        env_file=os.environ.get("PARLEY_ENV_FILE", CHECKOUT / ".env"),
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
@@ -93,9 +96,17 @@ class Settings(BaseSettings):
 
 
 def address(url: str) -> str:
-    """Where a database is, without who logs in and how."""
-    parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}{parts.query and '?' + parts.query}"
+    """Where a database is, without who logs in and how. Nothing of a malformed URL is shown: what
+    is the password in it, nobody knows."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return MALFORMED
+    if not parts.scheme or "@" in parts.path + parts.query + parts.fragment:
+        return MALFORMED
+    sockets = ",".join(parse_qs(parts.query).get("host", []))
+    return f"{parts.hostname or ''}{port}{parts.path}{sockets and '?host=' + sockets}"
 
 
 def socket_dir(postgres_dir: Path) -> Path:

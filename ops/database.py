@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from core.settings import Settings
+from core.settings import Settings, address
 from ops.failure import Failure
 from ops.migrate import migrate
 from ops.postgres import create_database, running
@@ -48,7 +47,7 @@ async def as_owner(settings: Settings) -> AsyncIterator[Connection]:
         connection = await asyncpg.connect(settings.owner_url, timeout=CONNECT_SECONDS)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise Failure(
-            f"cannot reach the database {_without_password(settings.owner_url)}: {error}"
+            f"cannot reach the database {address(settings.owner_url)}: {error}"
         ) from error
     try:
         yield connection
@@ -61,8 +60,3 @@ async def as_owner(settings: Settings) -> AsyncIterator[Connection]:
 async def _reach(settings: Settings) -> None:
     async with as_owner(settings):
         pass
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname or ''}{parts.path}" if parts.scheme else "of PARLEY_OWNER_DATABASE_URL"

@@ -20,7 +20,6 @@ from tables.engine import DB
 TEMPLATE = "parley_template"
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 * 2**30
-os.environ["PARLEY_ENVIRONMENT"] = "test"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from core.settings import Settings, socket_dir
+from core.settings import CHECKOUT, Settings, address, socket_dir
+from tests.ops.commands import environment
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -73,3 +77,59 @@ def test_no_secret_in_the_message_of_a_bad_setting(monkeypatch: pytest.MonkeyPat
 def test_settings_cannot_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         settings().port = 1
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://h/db", "h/db"),
+        ("postgresql://user:hush@h:5433/db", "h:5433/db"),
+        ("postgresql://h/db?user=x&password=hush&sslmode=require", "h/db"),
+        ("postgresql://user@/db?password=hush&host=/run/here", "/db?host=/run/here"),
+        ("postgresql://[::1]:5433/db?host=%2Frun", "::1:5433/db?host=/run"),
+        ("hush", "of a malformed URL"),
+        ("postgresql://user:12hush@", ""),
+        ("postgresql://user:hush", "of a malformed URL"),
+        ("postgresql://user:hu/sh@h/db", "of a malformed URL"),
+        ("postgresql://user:12?sh@h/db", "of a malformed URL"),
+        ("postgresql://user:12#sh@h/db", "of a malformed URL"),
+        ("postgresql://[hush", "of a malformed URL"),
+    ],
+)
+def test_an_address_shows_no_password(url: str, shown: str) -> None:
+    assert address(url) == shown
+
+
+HOSTILE = "PARLEY_OWNER_DATABASE_URL=postgresql://developers.own/database"
+PRINT = "import {}; from core.settings import Settings; print(Settings().owner_url)"
+
+
+@pytest.mark.parametrize(
+    ("variables", "module", "obeyed"),
+    [
+        ({}, "tests", False),
+        (environment(), "core", False),
+        ({}, "core", True),  # a file that nobody obeys would prove nothing
+    ],
+)
+def test_tests_do_not_obey_the_developers_env_file(
+    tmp_path: Path, variables: dict[str, str], module: str, obeyed: bool
+) -> None:
+    for name in ("core", "tests"):
+        (tmp_path / name).mkdir()
+        for file in (CHECKOUT / name).glob("*.py"):
+            shutil.copy(file, tmp_path / name)
+    (tmp_path / ".env").write_text(HOSTILE)
+    shown = subprocess.run(
+        [sys.executable, "-c", PRINT.format(module)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]} | variables,
+    ).stdout
+    assert ("developers.own" in shown) is obeyed
+
+
+def test_this_run_reads_no_env_file() -> None:
+    assert Settings.model_config["env_file"] == os.devnull

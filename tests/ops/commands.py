@@ -17,6 +17,7 @@ from core.settings import CHECKOUT
 def environment(**variables: object) -> dict[str, str]:
     """Ours without what configures Parley, and `variables` with PARLEY_ before their names."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")}
+    variables = {"env_file": os.devnull} | variables
     return clean | {f"PARLEY_{name.upper()}": str(value) for name, value in variables.items()}
 
 

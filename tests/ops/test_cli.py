@@ -24,9 +24,13 @@ NOWHERE = "postgresql://someone:hush@127.0.0.1:1/nowhere"
         ({"environment": "production"}, "bad setting: production needs PARLEY_DATABASE_URL and"),
         (
             {"owner_database_url": NOWHERE},
-            "cannot reach the database 127.0.0.1/nowhere: [Errno 111]",
+            "cannot reach the database 127.0.0.1:1/nowhere: [Errno 111]",
         ),
-        ({"owner_database_url": "hush"}, "cannot reach the database of PARLEY_OWNER_DATABASE_URL"),
+        ({"owner_database_url": "hush"}, "cannot reach the database of a malformed URL"),
+        (
+            {"owner_database_url": "postgresql://127.0.0.1:1/nowhere?user=x&password=hush"},
+            "cannot reach the database 127.0.0.1:1/nowhere: [Errno 111]",
+        ),
         ({"database_url": NOWHERE}, "set PARLEY_OWNER_DATABASE_URL too"),
         ({"data_dir": "/proc/parley"}, "cannot write to /proc/parley"),
     ],
