@@ -1,5 +1,6 @@
 """What people of one workspace try, to see something of another that holds the same data."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +11,7 @@ from graphql import GraphQLEnumType, get_introspection_query
 
 from tests.graph import Client
 from tests.schema.attacks import Slot, everything, slots
-from tests.schema.twins import SECRET, Twins
+from tests.schema.twins import SECRET, TABLES, Twins
 from tests.schema.workspace import gid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -193,10 +194,10 @@ async def test_totals_are_those_of_one_workspace(twins: Twins) -> None:
         documents(last: 1) { totalCount nodes { citedBy(first: 1) { totalCount } } }
         tenant { members(first: 1) { totalCount } } }"""
     expected = {
-        "users": {"totalCount": 4},
+        "users": {"totalCount": 5},
         "conversations": {"totalCount": 2},
         "documents": {"totalCount": 2, "nodes": [{"citedBy": {"totalCount": 6}}]},
-        "tenant": {"members": {"totalCount": 4}},
+        "tenant": {"members": {"totalCount": 5}},
     }
     for person, slug in (("eve", "globex"), ("eve", "acme"), ("globex.member", "globex")):
         assert await twins.by(person, slug).ask(query) == expected
@@ -206,3 +207,23 @@ async def test_introspection_tells_everyone_the_same(twins: Twins) -> None:
     clients = [twins.client, *(twins.by(name, "globex") for name in ATTACKERS)]
     answers = {(await client.post(get_introspection_query())).content for client in clients}
     assert len(answers) == 1
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def policies_off(twins: Twins) -> AsyncIterator[None]:
+    for change in ("DISABLE", "ENABLE"):
+        for table in (*TABLES, "tenants"):
+            await twins.cast.connection.execute(f"ALTER TABLE {table} {change} ROW LEVEL SECURITY")
+        if change == "DISABLE":
+            yield
+
+
+@pytest.mark.usefixtures("policies_off")
+async def test_statements_alone_keep_them_apart(twins: Twins) -> None:
+    """Row-level security is the fence; this is the one in front of it."""
+    client = twins.by("eve", "globex")
+    for slot in SLOTS.values():
+        for value in _values(slot, twins, [])[:10]:
+            answer = await _answer(client, slot, value)
+            assert not twins.leaks(answer), (slot.name, value, answer.text)
+    assert "errors" not in (await client.post(everything("tenant"))).json()

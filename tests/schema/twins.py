@@ -1,8 +1,8 @@
 """Two workspaces that hold the same, and how to tell that one of them shows in an answer.
 
 acme and globex: the same short ids, titles, file names, tags, keys of import, times and numbers.
-What differs says so: texts of acme contain SECRET, and so do the names of its people. eve is in
-both.
+What differs says so: texts of acme contain SECRET, and so do the names of its people. eve and mia
+are in both.
 """
 
 import base64
@@ -96,6 +96,9 @@ async def _pair(cast: Cast, client: Client) -> Twins:
     eve = await cast.person("eve", acme.id)
     await cast.member(acme.id, eve.id, "MEMBER")
     await cast.member(globex.id, eve.id, "ADMIN")
+    mia = await cast.person("mia", globex.id)
+    for twin in (globex, acme):  # in the other order: neither the first nor the last row will do
+        await cast.member(twin.id, mia.id)
     for twin in (acme, globex):
         await _fill(cast, twin)
         for table, kind in TABLES.items():
