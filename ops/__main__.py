@@ -1,7 +1,6 @@
 """python -m ops …: what a person runs."""
 
 import asyncio
-import runpy
 import signal
 import sys
 from contextlib import suppress
@@ -97,13 +96,6 @@ def import_tinydb_command(
                 )
             )
         print("\n".join(summary.lines()))
-
-
-@app.command("schema")
-def schema_command() -> None:
-    """Print the GraphQL schema."""
-    # Only now: no other command needs it, nor waits for it.
-    runpy.run_module("ops.sdl")
 
 
 def main() -> None:

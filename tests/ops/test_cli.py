@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.credentials import AccessTokens
-from core.settings import CHECKOUT, Settings
+from core.settings import Settings
 from tests.conftest import Database
 from tests.ops.commands import Command, failure, run
 
@@ -93,15 +93,7 @@ def test_commands_start_and_stop_the_embedded_database(tmp_path: Path) -> None:
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()
 
 
-def test_the_schema_is_printed() -> None:
-    code, out, _ = run("schema")
-    assert code == 0
-    assert out.strip() == (CHECKOUT / "schema" / "schema.graphql").read_text().strip()
-
-
 def test_help_lists_the_commands() -> None:
     code, out, _ = run("--help")
     assert code == 0
-    assert all(
-        name in out for name in ("dev", "migrate", "seed", "token", "import-tinydb", "schema")
-    )
+    assert all(name in out for name in ("dev", "migrate", "seed", "token", "import-tinydb"))
