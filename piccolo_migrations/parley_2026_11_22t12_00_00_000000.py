@@ -15,8 +15,7 @@ BEGIN
     FOR wanted IN SELECT * FROM (VALUES
         ('parley_app', 'LOGIN NOINHERIT'),
         ('parley_tenant', 'NOLOGIN'),
-        ('parley_auth', 'NOLOGIN BYPASSRLS'),
-        ('parley_search', 'NOLOGIN BYPASSRLS')
+        ('parley_auth', 'NOLOGIN BYPASSRLS')
     ) AS roles (name, options) LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
             BEGIN
@@ -34,7 +33,7 @@ BEGIN
     END IF;
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO parley_tenant, parley_auth, parley_search;
+GRANT USAGE ON SCHEMA public TO parley_tenant, parley_auth;
 CREATE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := now();
@@ -46,7 +45,7 @@ REVOKE EXECUTE ON FUNCTION touch_updated_at() FROM PUBLIC;
 # The roles stay: another database of the cluster may use them.
 BACKWARDS = """
 DROP FUNCTION touch_updated_at();
-REVOKE USAGE ON SCHEMA public FROM parley_tenant, parley_auth, parley_search;
+REVOKE USAGE ON SCHEMA public FROM parley_tenant, parley_auth;
 GRANT USAGE ON SCHEMA public TO PUBLIC;
 """
 

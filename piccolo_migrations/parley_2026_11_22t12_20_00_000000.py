@@ -2943,7 +2943,7 @@ async def forwards():
         constraint_name="tenants_slug_check",
         constraint_class=Check,
         params={
-            "condition": "slug ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$' AND length(slug) <= 63 AND slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'"
+            "condition": "slug ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$' AND length(slug) <= 63 AND replace(slug, '-', '') !~ '^(0x|[0-9a-f]{2})[0-9a-f]{30}$'"
         },
         schema=None,
     )

@@ -20,7 +20,6 @@ ISOLATED = {
 }
 TOUCHED = [
     "tenants",
-    "users",
     "memberships",
     "conversations",
     "participants",
@@ -28,13 +27,19 @@ TOUCHED = [
     "documents",
 ]
 
+# A sign-in and a new password are nobody's business: a time that follows them would tell them.
+SHOWN = "username, email, full_name, is_active, is_superuser"
+
 # The tenant role has no right on users. It reads people through this view, which shows those of
-# the current tenant and no password. The view runs with its owner's rights, so it fences itself;
+# the current tenant and no password; who has left keeps a name for old messages, and neither
+# e-mail nor last sign-in, which would go on for the rest of their life. The view runs with its owner's rights, so it fences itself;
 # as a barrier it lets no condition of a query see a row before its own WHERE does.
 PEOPLE = f"""
 CREATE VIEW tenant_users WITH (security_barrier) AS
-    SELECT m.tenant_id, u.id, u.username, u.email, u.full_name, u.is_active, u.is_superuser,
-           u.last_login_at, u.created_at, u.updated_at,
+    SELECT m.tenant_id, u.id, u.username, CASE WHEN m.is_active THEN u.email END AS email,
+           u.full_name, u.is_active, u.is_superuser,
+           CASE WHEN m.is_active THEN u.last_login_at END AS last_login_at,
+           u.created_at, u.updated_at,
            m.id AS membership_id, m.role AS membership_role, m.is_active AS membership_is_active
       FROM memberships m JOIN users u ON u.id = m.user_id
      WHERE m.tenant_id = {TENANT};
@@ -88,6 +93,7 @@ async def forwards() -> SQLMigrationManager:
             isolate("tenants", "SELECT, UPDATE", key="id"),
             *(isolate(table, grants) for table, grants in ISOLATED.items()),
             *(touch(table) for table in TOUCHED),
+            touch("users", SHOWN),
             PEOPLE,
             IDENTITY,
             INDEXES,
@@ -95,7 +101,7 @@ async def forwards() -> SQLMigrationManager:
         backwards_sql=[
             NO_STRANGERS,
             *(unisolate(table) for table in ["tenants", *ISOLATED]),
-            *(untouch(table) for table in TOUCHED),
+            *(untouch(table) for table in ["users", *TOUCHED]),
             UNINDEXED,
         ],
     )

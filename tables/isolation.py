@@ -29,10 +29,12 @@ def unisolate(table: str) -> str:
     """
 
 
-def touch(table: str) -> str:
-    """`updated_at` follows every UPDATE, also those that bypass Piccolo."""
+def touch(table: str, columns: str | None = None) -> str:
+    """`updated_at` follows every UPDATE, also those that bypass Piccolo; with `columns`
+    ("username, email") those of one of them only."""
+    of = f" OF {columns}" if columns else ""
     return f"""
-        CREATE TRIGGER {table}_touch BEFORE UPDATE ON {table}
+        CREATE TRIGGER {table}_touch BEFORE UPDATE{of} ON {table}
             FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
     """
 

@@ -14,10 +14,11 @@ class Tenant(Times, Global, Table, tablename="tenants"):
     settings = JSONB(default="{}")
 
     tenants_slug_key = Unique(["slug"])
-    # A slug that reads as a UUID could pass for another tenant's id in X-Tenant.
+    # A slug that reads as a UUID could pass for another tenant's id in X-Tenant. Python reads one
+    # with hyphens anywhere, and behind 0x.
     tenants_slug_check = Check(
         "slug ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$' AND length(slug) <= 63"
-        " AND slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'"
+        " AND replace(slug, '-', '') !~ '^(0x|[0-9a-f]{2})[0-9a-f]{30}$'"
     )
     tenants_name_check = Check("length(name) BETWEEN 1 AND 200")
 

@@ -81,6 +81,7 @@ async def test_a_change_of_the_database_alone_is_found(database: Database, chang
         "DROP TRIGGER messages_touch ON messages",
         "ALTER TABLE messages DISABLE TRIGGER messages_touch",
         "CREATE TABLE stray (updated_at timestamptz)",
+        "ALTER TABLE users ADD COLUMN nickname text",
     ],
 )
 async def test_a_table_that_is_not_touched_is_found(database: Database, change: str) -> None:
@@ -92,7 +93,27 @@ async def test_a_table_that_is_not_touched_is_found(database: Database, change: 
 
 async def test_updated_at_follows_every_update(database: Database) -> None:
     owner = await database.connect()
+    await owner.execute("INSERT INTO tenants (slug, name, updated_at) VALUES ('a', 'A', 'epoch')")
+    await owner.execute("UPDATE tenants SET updated_at = 'epoch'")
+    assert await owner.fetchval("SELECT now() - updated_at < '1 min' FROM tenants")
+    await owner.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "is_seen"),
+    {
+        "last_login_at = now()": False,
+        "password_hash = 'x'": False,
+        "email = 'ada@example.com'": True,
+        "is_active = false": True,
+        "last_login_at = now(), full_name = 'Ada'": True,
+    }.items(),
+)
+async def test_updated_at_keeps_a_sign_in_to_itself(
+    database: Database, change: str, is_seen: bool
+) -> None:
+    owner = await database.connect()
     await owner.execute("INSERT INTO users (username, updated_at) VALUES ('ada', 'epoch')")
-    await owner.execute("UPDATE users SET updated_at = 'epoch'")
-    assert await owner.fetchval("SELECT now() - updated_at < '1 min' FROM users")
+    await owner.execute(f"UPDATE users SET {change}")
+    assert await owner.fetchval("SELECT updated_at <> 'epoch' FROM users") is is_seen
     await owner.close()
