@@ -15,3 +15,9 @@ def storable(value: str, *field: str) -> str:
 def normalised(name: str) -> str:
     """Usernames and e-mails compare without case and surrounding space."""
     return name.strip().casefold()
+
+
+def pattern(text: str, *field: str) -> str:
+    """For ILIKE: finds `text` as it stands, wherever it is."""
+    escaped = storable(text, *field).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

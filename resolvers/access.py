@@ -5,7 +5,8 @@ participants and by admins. E-mail, last sign-in and sessions are seen by onesel
 by admins too. What was deleted is seen, when asked for, by its owner and by admins; a deleted
 message by whoever sees its conversation, without content.
 
-Statements take the tenant as $1 and the viewer's user as $2.
+A statement with a condition on conversations or on what was deleted takes the tenant as $1 and
+the viewer's user as $2. An admin's conditions name $2 too: PostgreSQL must know its type.
 """
 
 from uuid import UUID
@@ -29,6 +30,13 @@ def sees_deleted(viewer: Viewer, alias: str, *, include_deleted: bool) -> str:
     if viewer.is_admin:
         return "$2::uuid IS NOT NULL"
     return f"({alias}.deleted_at IS NULL OR {alias}.owner_id = $2)"
+
+
+def matches_person(viewer: Viewer) -> str:
+    """A condition on people `u` for a search, with its pattern (or NULL) as $2. An e-mail is
+    searched by who may see it: else it could be guessed letter by letter."""
+    email = " OR u.email ILIKE $2" if viewer.is_admin else ""
+    return f"($2::text IS NULL OR u.username ILIKE $2 OR u.full_name ILIKE $2{email})"
 
 
 def sees_private(identity: Identity, user_id: UUID) -> bool:

@@ -4,12 +4,20 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from core.text import storable
+from core.text import pattern, storable
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
-from resolvers.loading import by_key
-from resolvers.paging import Key, Order, Page, PageArguments, Slice, fetch_page, fetch_pages
-from resolvers.user import CountRow, contains, counts
+from resolvers.loading import by_key, counts_by_key
+from resolvers.paging import (
+    CountRow,
+    Key,
+    Order,
+    Page,
+    PageArguments,
+    Slice,
+    fetch_page,
+    fetch_pages,
+)
 from tables.engine import DB, Row
 
 COLUMNS = """c.id, c.short_id, c.title, c.owner_id, c.message_count, c.last_sequence,
@@ -92,29 +100,24 @@ async def list_conversations(
     wanted: ConversationFilter = ConversationFilter(),
 ) -> Slice[ConversationRow]:
     title = wanted.title_contains
-    source = f"""{_source(viewer, include_deleted=wanted.include_deleted)}
+    return await fetch_page(
+        ConversationRow,
+        COLUMNS,
+        f"""{_source(viewer, include_deleted=wanted.include_deleted)}
         AND ($3::uuid IS NULL OR c.owner_id = $3)
         AND ($4::uuid IS NULL OR EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
             AND p.conversation_id = c.id AND p.user_id = $4))
         AND ($5::text IS NULL OR c.title ILIKE $5)
-        AND ($6::bool IS NULL OR coalesce(c.message_count > me.read_count, false) = $6)"""
-    parameters = (
+        AND ($6::bool IS NULL OR coalesce(c.message_count > me.read_count, false) = $6)""",
+        order.value,
+        arguments.page(order.value),
         viewer.tenant_id,
         viewer.user_id,
         wanted.owner_id,
         wanted.participant_id,
-        None if title is None else contains(title, "filter", "titleContains"),
+        None if title is None else pattern(title, "filter", "titleContains"),
         wanted.has_unread,
     )
-
-    async def count() -> int:
-        return (await DB.fetch(CountRow, f"SELECT count(*) {source}", *parameters))[0].count
-
-    page = arguments.page(order.value)
-    rows = await fetch_page(
-        ConversationRow, f"SELECT {COLUMNS} {source}", order.value, page, *parameters
-    )
-    return rows.counted(count)
 
 
 def _of_user(viewer: Viewer, user: str) -> str:
@@ -135,9 +138,10 @@ async def conversations_by_user(
 async def conversation_counts_by_user(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
     rows = await DB.fetch(
         CountRow,
-        f"SELECT p.user_id AS id, count(*) {_of_user(viewer, 'ANY($3)')} GROUP BY p.user_id",
+        f"SELECT p.user_id AS id, count(*) AS total {_of_user(viewer, 'ANY($3)')}"
+        " GROUP BY p.user_id",
         viewer.tenant_id,
         viewer.user_id,
         ids,
     )
-    return counts(rows, ids)
+    return counts_by_key(rows, ids)

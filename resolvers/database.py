@@ -1,11 +1,12 @@
-"""The server's way to the database, which only `tables` may touch."""
+"""Opening and reading the database, for layers that may not touch `tables`."""
 
 import asyncio
 
 import asyncpg
 
 from core.settings import Settings, address
-from tables.engine import DB, Row
+from core.viewer import Identity, Viewer
+from tables.engine import DB, Row, Scope
 
 PATIENCE = 2.0
 """Seconds that a health check waits."""
@@ -35,6 +36,13 @@ async def open_database(settings: Settings) -> None:
 
 async def close_database() -> None:
     await DB.close()
+
+
+def reading(who: Identity) -> Scope:
+    """One snapshot for a whole query; begins with its first statement."""
+    if isinstance(who, Viewer):
+        return DB.tenant(who.tenant_id, read_only=True)
+    return DB.identity(read_only=True)
 
 
 async def database_answers() -> bool:

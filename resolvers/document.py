@@ -8,7 +8,6 @@ from core.viewer import Viewer
 from resolvers.access import sees_deleted
 from resolvers.loading import by_key, lists_by_key
 from resolvers.paging import Key, Order, PageArguments, Slice, fetch_page
-from resolvers.user import CountRow
 from tables.engine import DB, Row
 
 # Not the content, which may be long: it is read when it is asked for.
@@ -20,6 +19,9 @@ NEWEST = Order(
     (Key("d.created_at", "created_at", "timestamptz"), Key("d.id", "id", "uuid")),
     descending=True,
 )
+
+MAX_CITATIONS = 50
+"""Documents that are shown of a message. Unbounded, a list of lists has no bound at all."""
 
 
 class DocumentRow(Row):
@@ -70,8 +72,8 @@ async def documents_by_message(viewer: Viewer, ids: Sequence[UUID]) -> list[list
         DocumentRow,
         f"""SELECT md.message_id, {COLUMNS} FROM message_documents md
         JOIN documents d ON d.tenant_id = $1 AND d.id = md.document_id
-        WHERE md.tenant_id = $1 AND md.message_id = ANY($2) AND d.deleted_at IS NULL
-        ORDER BY md.message_id, md.position""",
+        WHERE md.tenant_id = $1 AND md.message_id = ANY($2) AND md.position < {MAX_CITATIONS}
+        AND d.deleted_at IS NULL ORDER BY md.message_id, md.position""",
         viewer.tenant_id,
         ids,
     )
@@ -83,13 +85,17 @@ async def list_documents(
     arguments: PageArguments,
     wanted: DocumentFilter = DocumentFilter(),
 ) -> Slice[DocumentRow]:
-    source = f"""FROM documents d WHERE d.tenant_id = $1 AND $2::uuid IS NOT NULL
+    return await fetch_page(
+        DocumentRow,
+        COLUMNS,
+        f"""FROM documents d WHERE d.tenant_id = $1 AND $2::uuid IS NOT NULL
         AND {sees_deleted(viewer, "d", include_deleted=wanted.include_deleted)}
         AND ($3::text[] IS NULL OR d.tags @> $3)
         AND ($4::text[] IS NULL OR d.tags && $4)
         AND ($5::text IS NULL OR d.content_type = $5)
-        AND ($6::uuid IS NULL OR d.owner_id = $6)"""
-    parameters = (
+        AND ($6::uuid IS NULL OR d.owner_id = $6)""",
+        NEWEST,
+        arguments.page(NEWEST),
         viewer.tenant_id,
         viewer.user_id,
         _storable(wanted.tags_all, "tagsAll"),
@@ -97,13 +103,6 @@ async def list_documents(
         wanted.content_type and storable(wanted.content_type, "filter", "contentType"),
         wanted.owner_id,
     )
-
-    async def count() -> int:
-        return (await DB.fetch(CountRow, f"SELECT count(*) {source}", *parameters))[0].count
-
-    page = arguments.page(NEWEST)
-    rows = await fetch_page(DocumentRow, f"SELECT {COLUMNS} {source}", NEWEST, page, *parameters)
-    return rows.counted(count)
 
 
 def _storable(tags: Sequence[str] | None, field: str) -> list[str] | None:

@@ -16,26 +16,51 @@ Batch = Callable[[Any, Sequence[K]], Awaitable[Sequence[R]]]
 
 class Loaders:
     def __init__(self) -> None:
-        self._loaders: dict[Callable[..., Any], DataLoader[Any, Any]] = {}
+        self._loaders: dict[tuple[Batch[Any, Any], Identity], DataLoader[Any, Any]] = {}
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
-        loader = self._loaders.get(batch)
+        loader = self._loaders.get((batch, viewer))
         if loader is None:
-
-            async def load_batch(keys: list[K]) -> list[R]:
-                return list(await batch(viewer, keys))
-
-            loader = self._loaders[batch] = DataLoader(load_batch)
+            loader = self._loaders[batch, viewer] = self._loader(batch, viewer)
+        future = loader.load(key)
+        future.add_done_callback(_seen)
         # graphql-core cancels the siblings of a failed non-null field; what they wait for is
         # shared with the rest of the request.
-        result: R = await asyncio.shield(loader.load(key))
+        result: R = await asyncio.shield(future)
         return result
+
+    def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
+        async def load_batch(keys: list[K]) -> list[R]:
+            if task := asyncio.current_task():
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+            return list(await batch(viewer, keys))
+
+        return DataLoader(load_batch)
+
+    def cancel(self) -> None:
+        """Nobody waits any more: batches that run are shielded, and would run on."""
+        for task in list(self._running):
+            task.cancel()
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """A batch that fails after those who waited for it were cancelled is no fault to be logged."""
+    if not future.cancelled():
+        future.exception()
 
 
 def by_key(rows: Iterable[R], keys: Sequence[K], column: str) -> list[R | None]:
     """One row per key."""
     found = {getattr(row, column): row for row in rows}
     return [found.get(key) for key in keys]
+
+
+def counts_by_key(rows: Iterable[Any], keys: Sequence[K]) -> list[int]:
+    """From rows of id and total; what has no row has none."""
+    found = {row.id: row.total for row in rows}
+    return [found.get(key, 0) for key in keys]
 
 
 def lists_by_key(rows: Iterable[R], keys: Sequence[K], column: str) -> list[list[R]]:

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from core.text import pattern
 from core.viewer import Identity, TenantRole, Viewer
+from resolvers.access import matches_person
 from resolvers.loading import by_key
 from resolvers.paging import Key, Order, PageArguments, Slice, fetch_page
-from resolvers.user import CountRow, contains, found
 from tables.engine import DB, Row
 
 COLUMNS = "m.id, m.tenant_id, m.user_id, m.role, m.is_active, m.created_at"
@@ -12,6 +13,8 @@ COLUMNS = "m.id, m.tenant_id, m.user_id, m.role, m.is_active, m.created_at"
 BY_JOINING = Order(
     "membership", (Key("m.created_at", "created_at", "timestamptz"), Key("m.id", "id", "uuid"))
 )
+
+MAX_MEMBERSHIPS = 100
 
 
 class MembershipRow(Row):
@@ -42,11 +45,11 @@ async def memberships_by_user(viewer: Viewer, ids: Sequence[UUID]) -> list[Membe
 
 
 async def own_memberships(identity: Identity) -> list[MembershipRow]:
-    """Of every workspace that one can switch to."""
+    """Of the workspaces that one can switch to, the first joined first."""
     return await DB.fetch_identity(
         MembershipRow,
         f"SELECT {COLUMNS} FROM memberships m WHERE m.user_id = $1 AND m.is_active"
-        " ORDER BY m.created_at, m.id",
+        f" ORDER BY m.created_at, m.id LIMIT {MAX_MEMBERSHIPS}",
         identity.user_id,
     )
 
@@ -58,17 +61,15 @@ async def list_members(
     roles: Sequence[TenantRole] | None = None,
 ) -> Slice[MembershipRow]:
     """The workspace's active memberships, oldest first."""
-    source = f"""FROM memberships m JOIN tenant_users u ON u.tenant_id = $1 AND u.id = m.user_id
-        WHERE m.tenant_id = $1 AND m.is_active AND {found(viewer)}
-        AND ($3::text[] IS NULL OR m.role = ANY($3))"""
-    pattern = None if search is None else contains(search, "search")
-    parameters = viewer.tenant_id, pattern, roles
-
-    async def count() -> int:
-        return (await DB.fetch(CountRow, f"SELECT count(*) {source}", *parameters))[0].count
-
-    page = arguments.page(BY_JOINING)
-    rows = await fetch_page(
-        MembershipRow, f"SELECT {COLUMNS} {source}", BY_JOINING, page, *parameters
+    return await fetch_page(
+        MembershipRow,
+        COLUMNS,
+        f"""FROM memberships m JOIN tenant_users u ON u.tenant_id = $1 AND u.id = m.user_id
+        WHERE m.tenant_id = $1 AND m.is_active AND {matches_person(viewer)}
+        AND ($3::text[] IS NULL OR m.role = ANY($3))""",
+        BY_JOINING,
+        arguments.page(BY_JOINING),
+        viewer.tenant_id,
+        None if search is None else pattern(search, "search"),
+        roles,
     )
-    return rows.counted(count)

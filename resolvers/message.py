@@ -5,9 +5,8 @@ from uuid import UUID
 
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, sees_conversation
-from resolvers.loading import by_key
-from resolvers.paging import Key, Order, Page, Slice, fetch_pages
-from resolvers.user import CountRow, counts
+from resolvers.loading import by_key, counts_by_key
+from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
 from tables.engine import DB, Row
 
 # A deleted message keeps its place, not what it said.
@@ -95,11 +94,11 @@ async def messages_by_document(
 async def message_counts_by_document(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
     rows = await DB.fetch(
         CountRow,
-        f"""SELECT md.document_id AS id, count(*) FROM message_documents md
+        f"""SELECT md.document_id AS id, count(*) AS total FROM message_documents md
         JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {_seen(viewer)}
         AND md.tenant_id = $1 AND md.document_id = ANY($3) GROUP BY md.document_id""",
         viewer.tenant_id,
         viewer.user_id,
         ids,
     )
-    return counts(rows, ids)
+    return counts_by_key(rows, ids)

@@ -1,8 +1,8 @@
 """Keyset pages: the rows after, or before, a row's sort key (use-the-index-luke.com/no-offset).
 
 A statement to be paged ends in its WHERE conditions. Its first parameters are its own; those of
-the page follow. Cursors hold the sort key of their row: opaque, but nothing that the row's reader
-does not know.
+the page follow. Cursors hold the sort key of their row, in clear: an order must not be by what
+its reader may not know.
 """
 
 import base64
@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 
 from core.errors import BadInput
-from tables.engine import DB, RowType
+from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -185,11 +185,25 @@ def _slice(rows: list[RowType], order: Order, page: Page) -> Slice[RowType]:
     return Slice(rows[::-1] if page.backward else rows, order, page, has_more)
 
 
+class CountRow(Row):
+    id: UUID
+    """Of what is counted, where several counts are read at once."""
+
+    total: int
+
+
 async def fetch_page(
-    row: type[RowType], sql: str, order: Order, page: Page, *arguments: object
+    row: type[RowType], columns: str, source: str, order: Order, page: Page, *arguments: object
 ) -> Slice[RowType]:
-    statement, parameters = _paged(sql, order, page, arguments)
-    return _slice(await DB.fetch(row, statement, *parameters), order, page)
+    """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
+    statement, parameters = _paged(f"SELECT {columns} {source}", order, page, arguments)
+    rows = await DB.fetch(row, statement, *parameters)
+
+    async def count() -> int:
+        counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)
+        return counted[0].total
+
+    return _slice(rows, order, page).counted(count)
 
 
 async def fetch_pages(
@@ -202,8 +216,10 @@ async def fetch_pages(
     """A page for each (parent id, page): one statement for all parents that ask the same page.
     `sql` names the parent `parent.id`; the last of its parameters is the array of parents."""
     found: dict[tuple[UUID, Page], list[RowType]] = {key: [] for key in keys}
-    for page in {page for _, page in keys}:
-        parents = [parent for parent, asked in keys if asked == page]
+    parents_by_page: dict[Page, list[UUID]] = {}
+    for parent, page in keys:
+        parents_by_page.setdefault(page, []).append(parent)
+    for page, parents in parents_by_page.items():
         lateral, parameters = _paged(sql, order, page, [*arguments, parents])
         rows = await DB.fetch(
             row,

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -8,7 +9,8 @@ from tables.engine import DB, Row
 
 COLUMNS = "s.id, s.user_agent, s.ip_address, s.created_at, s.last_activity_at, s.expires_at"
 LIVE = "s.revoked_at IS NULL AND s.expires_at > now()"
-LIMIT = 100
+MAX_SESSIONS = 100
+UUID_FORM = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 class SessionRow(Row):
@@ -49,12 +51,11 @@ async def authenticate(identity: Identity, tenant: str | None) -> Identity:
 def _chosen(tenant: str | None) -> tuple[str, tuple[object, ...]]:
     if tenant is None:
         return "t.id = s.home_tenant_id", ()
-    try:
+    if UUID_FORM.fullmatch(tenant):
         return "t.id = $3", (UUID(tenant),)
-    except ValueError:
-        # What PostgreSQL cannot hold is the slug of none, rather than an error of its own.
-        slug = tenant if tenant.isascii() and tenant.isprintable() else ""
-        return "t.slug = $3", (slug,)
+    # What PostgreSQL cannot hold is the slug of none, rather than an error of its own.
+    slug = tenant if tenant.isascii() and tenant.isprintable() else ""
+    return "t.slug = $3", (slug,)
 
 
 async def own_sessions(identity: Identity) -> list[SessionRow]:
@@ -62,7 +63,7 @@ async def own_sessions(identity: Identity) -> list[SessionRow]:
     return await DB.fetch_identity(
         SessionRow,
         f"SELECT {COLUMNS} FROM sessions s WHERE s.user_id = $1 AND {LIVE}"
-        f" ORDER BY s.last_activity_at DESC, s.id LIMIT {LIMIT}",
+        f" ORDER BY s.last_activity_at DESC, s.id LIMIT {MAX_SESSIONS}",
         identity.user_id,
     )
 

@@ -5,7 +5,8 @@ from core.viewer import Identity, Viewer
 from resolvers.loading import by_key
 from tables.engine import DB, Row
 
-COLUMNS = "t.id, t.slug, t.name, t.settings, t.created_at, t.updated_at"
+PUBLIC_COLUMNS = "t.id, t.slug, t.name, t.created_at, t.updated_at, '{}'::jsonb AS settings"
+COLUMNS = "t.id, t.slug, t.name, t.created_at, t.updated_at, t.settings"
 
 
 class TenantRow(Row):
@@ -25,10 +26,10 @@ async def tenants_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[TenantRow |
 
 
 async def own_tenants_by_id(identity: Identity, ids: Sequence[UUID]) -> list[TenantRow | None]:
-    """Workspaces that one is a member of."""
+    """Workspaces that one is a member of, as everybody in them sees them."""
     rows = await DB.fetch_identity(
         TenantRow,
-        f"SELECT {COLUMNS} FROM tenants t JOIN memberships m ON m.tenant_id = t.id"
+        f"SELECT {PUBLIC_COLUMNS} FROM tenants t JOIN memberships m ON m.tenant_id = t.id"
         " WHERE m.user_id = $1 AND m.is_active AND t.id = ANY($2)",
         identity.user_id,
         ids,

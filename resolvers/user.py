@@ -1,10 +1,20 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from core.text import normalised, storable
+from core.text import normalised, pattern, storable
 from core.viewer import Identity, Viewer
-from resolvers.loading import by_key
-from resolvers.paging import Key, Order, Page, PageArguments, Slice, fetch_page, fetch_pages
+from resolvers.access import matches_person
+from resolvers.loading import by_key, counts_by_key
+from resolvers.paging import (
+    CountRow,
+    Key,
+    Order,
+    Page,
+    PageArguments,
+    Slice,
+    fetch_page,
+    fetch_pages,
+)
 from tables.engine import DB, Row
 
 COLUMNS = """u.id, u.username, u.email, u.full_name, u.is_active, u.is_superuser,
@@ -22,11 +32,6 @@ BY_JOINING = Order(
 class UserRow(Row):
     node_type = "User"
     id: UUID
-
-
-class CountRow(Row):
-    id: UUID
-    count: int
 
 
 async def users_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[UserRow | None]:
@@ -61,34 +66,20 @@ async def user_by_username(viewer: Viewer, username: str) -> UserRow | None:
     return rows[0] if rows else None
 
 
-def contains(text: str, *field: str) -> str:
-    """A pattern for ILIKE that finds `text` as it stands."""
-    escaped = storable(text, *field).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
-
-
-def found(viewer: Viewer) -> str:
-    """A condition on people `u` for the pattern $2. An e-mail is searched by who may see it:
-    else it could be guessed letter by letter."""
-    email = " OR u.email ILIKE $2" if viewer.is_admin else ""
-    return f"($2::text IS NULL OR u.username ILIKE $2 OR u.full_name ILIKE $2{email})"
-
-
 async def list_users(
     viewer: Viewer, arguments: PageArguments, search: str | None = None
 ) -> Slice[UserRow]:
     """The workspace's members, by username."""
-    source = (
-        f"FROM tenant_users u WHERE u.tenant_id = $1 AND u.membership_is_active AND {found(viewer)}"
+    return await fetch_page(
+        UserRow,
+        COLUMNS,
+        f"FROM tenant_users u WHERE u.tenant_id = $1 AND u.membership_is_active"
+        f" AND {matches_person(viewer)}",
+        BY_USERNAME,
+        arguments.page(BY_USERNAME),
+        viewer.tenant_id,
+        None if search is None else pattern(search, "search"),
     )
-    parameters = viewer.tenant_id, None if search is None else contains(search, "search")
-
-    async def count() -> int:
-        return (await DB.fetch(CountRow, f"SELECT count(*) {source}", *parameters))[0].count
-
-    page = arguments.page(BY_USERNAME)
-    rows = await fetch_page(UserRow, f"SELECT {COLUMNS} {source}", BY_USERNAME, page, *parameters)
-    return rows.counted(count)
 
 
 async def participants_by_conversation(
@@ -103,14 +94,9 @@ async def participants_by_conversation(
 async def participant_counts_by_conversation(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
     rows = await DB.fetch(
         CountRow,
-        "SELECT conversation_id AS id, count(*) FROM participants"
+        "SELECT conversation_id AS id, count(*) AS total FROM participants"
         " WHERE tenant_id = $1 AND conversation_id = ANY($2) GROUP BY conversation_id",
         viewer.tenant_id,
         ids,
     )
-    return counts(rows, ids)
-
-
-def counts(rows: Sequence[CountRow], ids: Sequence[UUID]) -> list[int]:
-    found = {row.id: row["count"] for row in rows}
-    return [found.get(id, 0) for id in ids]
+    return counts_by_key(rows, ids)

@@ -23,10 +23,15 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
 from core.errors import BadInput
+from resolvers.document import MAX_CITATIONS
+from resolvers.membership import MAX_MEMBERSHIPS
+from resolvers.session import MAX_SESSIONS
 from schema.errors import as_graphql_error
 
-MAX_COST = 100_000
+MAX_COST = 200_000
 MAX_DEPTH = 20
+LISTS = {"usedDocuments": MAX_CITATIONS, "memberships": MAX_MEMBERSHIPS, "sessions": MAX_SESSIONS}
+"""Lists that are no connections, by field: how long they can get."""
 
 
 class Bound(NamedTuple):
@@ -73,7 +78,7 @@ class Walk:
                 return max(value, 1)
             if argument.name.value == "ids" and isinstance(value, list):
                 return max(len(value), 1)
-        return 1
+        return LISTS.get(field.name.value, 1)
 
 
 def _variables(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from resolvers.conversation import ConversationRow, conversations_by_message
-from resolvers.document import DocumentRow, documents_by_message
+from resolvers.document import MAX_CITATIONS, DocumentRow, documents_by_message
 from resolvers.message import MessageRole
 from resolvers.user import UserRow, users_by_id
 from schema.context import Info
@@ -46,7 +46,8 @@ class Message(Node):
         return await info.context.load_one(users_by_id, self.author_id)
 
     @strawberry.field(
-        description="Those that the viewer may see, in the stored order.",
+        description="Those that the viewer may see, in the stored order, of the first"
+        f" {MAX_CITATIONS}.",
         graphql_type=list[Document],
     )
     async def used_documents(self, info: Info) -> list[DocumentRow]:

@@ -42,10 +42,11 @@ NODES: dict[str, Batch[UUID, object]] = {
 
 async def node(context: Context, id: str | None, only: str | None = None) -> object:
     """None for what is missing, not the viewer's, not an id, or not of the type `only`."""
-    viewer = context.viewer
-    node_type, key = parse_global_id(id or "") or (None, viewer.user_id)
-    if node_type is None or only not in (None, node_type):
+    context.viewer  # noqa: B018 - before anything is told about the id
+    parsed = parse_global_id(id) if id else None
+    if parsed is None or only not in (None, parsed[0]):
         return None
+    node_type, key = parsed
     if node_type == "Session":
         return await context.load_own(own_sessions_by_id, key)
     batch = NODES.get(node_type)
@@ -67,7 +68,7 @@ class ConversationBy:
 @strawberry.type
 class Query:
     @strawberry.field(
-        description="Null for what is missing and for what is not yours alike.",
+        description="Null alike for what is missing, deleted, and not yours.",
         graphql_type=Node | None,
     )
     async def node(self, info: Info, id: strawberry.ID) -> object:

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
-from resolvers.scope import reading
+from resolvers.database import reading
 from schema.context import Context
 
 
@@ -17,4 +17,7 @@ class Snapshot(SchemaExtension):
             yield
             return
         async with reading(context.who):
-            yield
+            try:
+                yield
+            finally:
+                context.loaders.cancel()

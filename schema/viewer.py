@@ -1,9 +1,14 @@
 import strawberry
 
+import core.viewer
 from core.viewer import Identity
-from core.viewer import Viewer as Member
-from resolvers.membership import MembershipRow, memberships_by_user, own_memberships
-from resolvers.session import SessionRow, own_sessions
+from resolvers.membership import (
+    MAX_MEMBERSHIPS,
+    MembershipRow,
+    memberships_by_user,
+    own_memberships,
+)
+from resolvers.session import MAX_SESSIONS, SessionRow, own_sessions
 from resolvers.user import UserRow, own_users_by_id, users_by_id
 from schema.context import Info
 from schema.membership import Membership
@@ -17,23 +22,26 @@ class Viewer:
 
     @strawberry.field(graphql_type=User)
     async def user(self, info: Info) -> UserRow | None:
-        if isinstance(self.identity, Member):
+        if isinstance(self.identity, core.viewer.Viewer):
             return await info.context.load(users_by_id, self.identity.user_id)
         return await info.context.load_own(own_users_by_id, self.identity.user_id)
 
     @strawberry.field(description="In the request's workspace.", graphql_type=Membership | None)
     async def membership(self, info: Info) -> MembershipRow | None:
-        if not isinstance(self.identity, Member):
+        if not isinstance(self.identity, core.viewer.Viewer):
             return None
         return await info.context.load(memberships_by_user, self.identity.user_id)
 
     @strawberry.field(
-        description="Every workspace that the viewer can switch to.",
+        description=f"Workspaces to switch to, at most {MAX_MEMBERSHIPS}.",
         graphql_type=list[Membership],
     )
     async def memberships(self) -> list[MembershipRow]:
         return await own_memberships(self.identity)
 
-    @strawberry.field(description="Live ones, the latest used first.", graphql_type=list[Session])
+    @strawberry.field(
+        description=f"Live ones, the latest used first, at most {MAX_SESSIONS}.",
+        graphql_type=list[Session],
+    )
     async def sessions(self) -> list[SessionRow]:
         return await own_sessions(self.identity)

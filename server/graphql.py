@@ -1,5 +1,6 @@
 """GraphQL over HTTP (graphql.github.io/graphql-over-http), on Strawberry's view."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -35,21 +36,35 @@ class GraphQLView(GraphQL[Context, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await self.run(request)
+            response = await self._answer(request)
         except HTTPException as refusal:
             response = error_response(refusal.status_code, "BAD_REQUEST", refusal.reason)
-        except (BodyTooLarge, ClientDisconnect):
+        except ClientDisconnect:
+            return
+        except BodyTooLarge:
             raise
         except Exception:
             request_id = request.state.request_id
             log.exception("request %s failed", request_id)
             response = error_response(500, "INTERNAL", "Internal error.", requestId=request_id)
-        accept = request.headers.get("accept", "")
-        if RESPONSE_TYPE in accept and response.media_type == "application/json":
-            response.headers["content-type"] = f"{RESPONSE_TYPE}; charset=utf-8"
-            if bytes(response.body).startswith(b'{"errors"') and response.status_code < REFUSED:
-                response.status_code = REFUSED
+        if response.media_type == "application/json":
+            _negotiate(request, response)
         await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        """Raises ClientDisconnect as soon as nobody waits: what runs for them is cancelled, down to
+        the statement in PostgreSQL. ASGI servers only tell, they do not cancel."""
+        await request.body()
+        operation = asyncio.ensure_future(self.run(request))
+        gone = asyncio.ensure_future(_disconnected(request))
+        try:
+            await asyncio.wait((operation, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not operation.done():
+                raise ClientDisconnect
+            return operation.result()
+        finally:
+            gone.cancel()
+            operation.cancel()
 
     async def get_context(
         self,
@@ -64,15 +79,18 @@ class GraphQLView(GraphQL[Context, None]):
         result.errors = [presented(error, request_id) for error in result.errors or ()]
         answer = await super().process_result(request, result)
         # A request error, unlike one of a field, leaves no data at all: nothing was executed.
-        if answer["data"] is None and not any(error.path for error in result.errors):
+        request.state.refused = answer["data"] is None and not any(e.path for e in result.errors)
+        if request.state.refused:
             del answer["data"]
         return answer
 
     async def render_graphql_ide(self, request: Request) -> Response:  # noqa: ARG002
         html = page()
-        if html is None:
-            return HTMLResponse(self.graphql_ide_html)
-        return HTMLResponse(html, headers=PAGE_HEADERS)
+        if html is not None:
+            return HTMLResponse(html, headers=PAGE_HEADERS)
+        # Strawberry's page comes from other hosts; all but the content policy holds for it too.
+        headers = {k: v for k, v in PAGE_HEADERS.items() if k != "Content-Security-Policy"}
+        return HTMLResponse(self.graphql_ide_html, headers=headers)
 
     def decode_json(self, data: str | bytes) -> object:
         decoded = orjson.loads(data)
@@ -82,3 +100,17 @@ class GraphQLView(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data)
+
+
+def _negotiate(request: Request, response: Response) -> None:
+    """In GraphQL's own media type a status tells what happened; in plain JSON it is always 200."""
+    if RESPONSE_TYPE in request.headers.get("accept", ""):
+        response.headers["content-type"] = f"{RESPONSE_TYPE}; charset=utf-8"
+        if getattr(request.state, "refused", False):
+            response.status_code = REFUSED
+
+
+async def _disconnected(request: Request) -> None:
+    """Returns when the client is gone. The body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

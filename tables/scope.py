@@ -16,8 +16,6 @@ from asyncpg.pool import PoolConnectionProxy
 from piccolo.engine.exceptions import TransactionError
 from piccolo.engine.postgres import PostgresTransaction
 
-from core.errors import BadInput
-
 if TYPE_CHECKING:
     from tables.engine import TenantEngine
 
@@ -91,11 +89,7 @@ class Gate:
                 raise NoScope("the scope of this query has ended")
             if self.wrong_role:
                 raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
-            connection = self._connection or await self._begin()
-            try:
-                return await statement(connection)
-            except asyncpg.DataError as error:
-                raise BadInput("A value has a wrong form or range.") from error
+            return await statement(self._connection or await self._begin())
 
     async def _begin(self) -> Connection:
         self._pool = pool = self._scope.engine.running_pool()
