@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Dialog, Page, expect
 
 from core.settings import Settings
 from ops.seed import seed
@@ -116,13 +116,45 @@ async def test_a_link_signs_in_and_is_forgotten(visit: Visit, address: str) -> N
     assert {request.headers["x-tenant"] for request in posts} == {"demo"}
 
 
-async def test_a_link_in_an_open_tab_signs_in_too(visit: Visit, address: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "token", "tenant"), [("accept", "new", ""), ("dismiss", "old", "demo")]
+)
+async def test_a_link_replaces_another_token_when_it_may(
+    visit: Visit, address: str, answer: str, token: str, tenant: str
+) -> None:
+    """Also in an open tab. Who is sent a link must not work as somebody else unnoticed."""
+    asked: list[str] = []
+
+    async def decide(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await getattr(dialog, answer)()
+
+    visit.page.on("dialog", decide)
     await visit.page.goto(f"{address}#token=old&tenant=demo")
     await ready(visit.page)
+    await visit.page.goto(f"{address}#token=old&tenant=demo")
+    await expect(visit.page).to_have_url(address)
+    assert asked == []
     await visit.page.goto(f"{address}#token=new")
-    await expect(visit.page.get_by_label("Token")).to_have_value("new")
-    await expect(visit.page.get_by_label("Tenant")).to_have_value("")
-    assert visit.page.url == address
+    await expect(visit.page).to_have_url(address)
+    assert asked == ["This link signs in with another token. Replace the one that is kept here?"]
+    for _ in range(2):
+        await ready(visit.page)
+        await expect(visit.page.get_by_label("Token")).to_have_value(token)
+        await expect(visit.page.get_by_label("Tenant")).to_have_value(tenant)
+        await visit.page.reload()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("kept", ["{", "null", "7", '"text"', '{"token": null}'])
+async def test_what_is_kept_may_be_damaged(visit: Visit, address: str, kept: str) -> None:
+    await visit.page.goto(address)
+    await visit.page.evaluate("kept => localStorage.setItem('parley:credentials', kept)", kept)
+    await visit.page.reload()
+    await ready(visit.page)
+    await expect(visit.page.get_by_label("Token")).to_have_value("")
+    await expect(visit.page.get_by_role("status")).to_contain_text("You are signed out")
+    assert "authorization" not in visit.requests[-1].headers
 
 
 async def test_signing_in_by_hand(visit: Visit, address: str) -> None:
