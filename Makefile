@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types imports chromium explorer lock clean venv dev-venv
+.PHONY: help run test lint format types explorer-types imports chromium explorer lock clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -18,7 +18,7 @@ run: venv ## everything, on http://127.0.0.1:8000: database, migrations, demo wo
 	else $(MAKE) --no-print-directory $(BUILT) || echo "GraphiQL was not built: a plainer page serves"; fi
 	@exec $(BIN)/python -m ops dev
 
-test: dev-venv chromium explorer lint types imports ## every check that a change must pass
+test: dev-venv chromium explorer lint types explorer-types imports ## every check that a change must pass
 	$(STEP) "tests, on a PostgreSQL of their own"
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
@@ -30,6 +30,10 @@ lint: dev-venv ## format and style
 types: dev-venv
 	$(STEP) "types"
 	@$(BIN)/python -m mypy
+
+explorer-types: $(BUILT)
+	$(STEP) "types of the explorer"
+	@cd explorer && npm run --silent check
 
 imports: dev-venv
 	$(STEP) "layers"
