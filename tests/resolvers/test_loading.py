@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -73,3 +73,34 @@ async def test_a_failure_reaches_everyone_who_waits() -> None:
     asked = [loaders.load(failing, WHO, key) for key in (1, 2)]
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(error) for error in found] == [ZeroDivisionError] * 2
+
+
+async def test_batches_are_of_one_viewer() -> None:
+    async def whose(viewer: Identity, keys: Sequence[int]) -> list[UUID]:
+        return [viewer.user_id for _ in keys]
+
+    loaders, other = Loaders(), Identity(uuid4(), uuid4())
+    assert await loaders.load(whose, WHO, 1) == WHO.user_id
+    assert await loaders.load(whose, other, 1) == other.user_id
+
+
+async def test_cancel_ends_what_runs_for_nobody() -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless(viewer: Identity, keys: Sequence[int]) -> list[int]:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return list(keys)
+
+    loaders = Loaders()
+    waiting = asyncio.create_task(loaders.load(endless, WHO, 1))
+    await started.wait()
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not ended.is_set()  # shielded
+    loaders.cancel()
+    async with asyncio.timeout(1):
+        await ended.wait()

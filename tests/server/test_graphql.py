@@ -1,14 +1,18 @@
 """What the view adds to Strawberry's: GraphQL over HTTP, and errors that tell nothing."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
+from server.app import create_app
 from tests.conftest import Database
-from tests.graph import Cast, Client
+from tests.graph import SETTINGS, Cast, Client
+from tests.server.serving import serving
 
 GRAPHQL_RESPONSE = {"Accept": "application/graphql-response+json"}
 
@@ -158,3 +162,36 @@ async def test_while_the_database_is_away(
     assert (await client.http.get("/readyz")).status_code == 200
     await client.signed_in(ada).ask("{ viewer { user { id } } }")
     await admin.close()
+
+
+async def test_a_client_that_hangs_up_stops_its_statement(cast: Cast, database: Database) -> None:
+    acme = await cast.tenant("acme")
+    ada = await cast.person("ada", acme)
+    await cast.member(acme, ada.id)
+    watcher = await database.connect("postgres")
+
+    async def statements() -> int:
+        count: int = await watcher.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'parley_app'"
+            " AND datname = current_database() AND state <> 'idle'"
+        )
+        return count
+
+    async def until(wanted: int) -> None:
+        async with asyncio.timeout(10):
+            while await statements() != wanted:
+                await asyncio.sleep(0.02)
+
+    app = create_app(SETTINGS.model_copy(update={"database_url": database.url("parley_app")}))
+    with serving(app) as address:
+        async with cast.connection.transaction(), httpx.AsyncClient(base_url=address) as http:
+            # What waits for this lock waits until the client is gone.
+            await cast.connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
+            impatient = Client(http).signed_in(ada)
+            request = asyncio.create_task(
+                impatient.post("{ conversations(first: 1) { totalCount } }")
+            )
+            await until(1)
+            request.cancel()
+            await until(0)
+    await watcher.close()
