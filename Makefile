@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types explorer-types imports chromium explorer lock clean venv dev-venv
+.PHONY: help run test lint format types explorer-types imports chromium explorer lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -45,9 +45,12 @@ format: dev-venv ## rewrite what a tool can rewrite
 
 explorer: $(BUILT) ## GraphiQL, into explorer/dist
 
-lock: ## pin every dependency again, newest versions first
-	uv pip compile pyproject.toml --upgrade $(LOCK_OPTIONS) --output-file requirements.lock
-	uv pip compile pyproject.toml --group dev --constraint requirements.lock $(LOCK_OPTIONS) --output-file requirements-dev.lock
+lock: ## pin what pyproject.toml names; what is pinned stays as it is
+	uv pip compile pyproject.toml $(UPGRADE) $(LOCK_OPTIONS) --output-file requirements.lock
+	uv pip compile pyproject.toml --group dev --constraint requirements.lock $(UPGRADE) $(LOCK_OPTIONS) --output-file requirements-dev.lock
+
+upgrade: UPGRADE := --upgrade
+upgrade: lock ## pin the newest versions of all
 
 clean: ## remove what was built; data in .data stays
 	rm -rf .venv explorer/dist explorer/node_modules .coverage .*_cache .hypothesis

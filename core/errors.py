@@ -23,10 +23,6 @@ class BadInput(RuleError):
     code = "BAD_INPUT"
 
 
-class NotFound(RuleError):
-    code = "NOT_FOUND"
-
-
 class Forbidden(RuleError):
     code = "FORBIDDEN"
 

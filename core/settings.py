@@ -53,7 +53,6 @@ class Settings(BaseSettings):
     jwt_signing_kid: str | None = None
     """The key that signs; by default the last one of `jwt_keys`."""
 
-    access_token_minutes: Annotated[int, Field(ge=1)] = 15
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
 
     allowed_origins: list[str] = []
