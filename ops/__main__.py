@@ -47,8 +47,8 @@ def dev_command() -> None:
 @app.command("migrate")
 def migrate_command() -> None:
     """Bring the database up to date. Any number of processes may try at once."""
-    with available(Settings(), say):
-        ran = asyncio.run(migrate(say))
+    with available(settings := Settings(), say):
+        ran = asyncio.run(migrate(settings.owner_url, say))
     say(f"ran {ran} migrations" if ran else "the database is up to date")
 
 
@@ -87,7 +87,7 @@ def import_tinydb_command(
         with bars() as progress:
             summary = asyncio.run(
                 import_tinydb(
-                    settings.owner_url,
+                    settings,
                     file,
                     tenant=tenant,
                     owner=owner,

@@ -36,7 +36,7 @@ def migrated(settings: Settings, announce: Callable[[str], None]) -> Iterator[No
     """The embedded database is brought up to date; another one is its operator's business."""
     with available(settings, announce):
         if not settings.owner_database_url:
-            asyncio.run(migrate(announce))
+            asyncio.run(migrate(settings.owner_url, announce))
         yield
 
 

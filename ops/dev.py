@@ -65,7 +65,7 @@ def serve(settings: Settings, announce: Callable[[str], None], app: str = APP) -
     with suppress(KeyboardInterrupt), closing(listen(settings.host, settings.port)) as listener:
         AccessTokens.of(settings)  # refuses bad keys before anything is started
         with available(settings, announce):
-            asyncio.run(migrate(announce))
+            asyncio.run(migrate(settings.owner_url, announce))
             announce(str(asyncio.run(seed(settings))))
             token = asyncio.run(mint(settings, DEMO))
             config = uvicorn.Config(

@@ -44,13 +44,22 @@ async def _lock(engine: PostgresEngine, announce: Callable[[str], None]) -> Asyn
         await connection.close()
 
 
-async def migrate(announce: Callable[[str], None] = print) -> int:
-    """Returns how many migrations this process ran. Announces each before it starts.
+def _engine_on(url: str) -> PostgresEngine:
+    """Piccolo finds the engine of piccolo_conf, and so do the migrations: it works on our
+    database, which need not be that of the environment."""
+    engine = engine_finder()
+    assert isinstance(engine, PostgresEngine)
+    engine.config["dsn"] = url
+    return engine
+
+
+async def migrate(url: str, announce: Callable[[str], None]) -> int:
+    """`url` is the login of the tables' owner. Returns how many migrations this process ran, and
+    announces each before it starts.
 
     Raises MigrationFailed.
     """
-    engine = engine_finder()
-    assert isinstance(engine, PostgresEngine)
+    engine = _engine_on(url)
     ran = 0
     async with _lock(engine, announce):
         runner = ForwardsMigrationManager(app_name=APP, migration_id="1")

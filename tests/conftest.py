@@ -1,7 +1,6 @@
 """Real PostgreSQL 18 for every test: a template database is migrated once, then cloned."""
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -61,9 +60,7 @@ async def _template(socket: Path) -> None:
         await connection.execute(f"ALTER SYSTEM SET {setting}")
     await connection.execute("SELECT pg_reload_conf()")
     await create_database(socket, TEMPLATE)
-    # Read by piccolo_conf, which is first imported by migrate().
-    os.environ["PARLEY_OWNER_DATABASE_URL"] = Database(socket, TEMPLATE).url("parley_owner")
-    await migrate(lambda line: None)
+    await migrate(Database(socket, TEMPLATE).url("parley_owner"), lambda line: None)
     # A connection that were left here, or made by mistake, would fail every clone.
     await connection.execute(f"ALTER DATABASE {TEMPLATE} IS_TEMPLATE true ALLOW_CONNECTIONS false")
     await connection.close()

@@ -1,4 +1,4 @@
-"""`python -m ops migrate`, in processes of its own: Piccolo keeps one engine per process."""
+"""`python -m ops migrate`, in processes of its own, as a person runs it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ops.migrate import LOCK_KEY
+from ops.migrate import LOCK_KEY, migrate
 from ops.postgres import create_database
 from tests.conftest import Database
 from tests.ops.commands import Command, failure, run
@@ -84,3 +84,11 @@ async def test_a_login_without_rights_is_one_line(empty: Database) -> None:
     assert "permission denied" in line
     await connection.execute("DROP ROLE stranger")
     await connection.close()
+
+
+async def test_the_callers_database_and_no_other(empty: Database, database: Database) -> None:
+    """Piccolo's engine is one per process; this one has migrated the tests' template already."""
+    said: list[str] = []
+    assert await migrate(database.url("parley_owner"), said.append) == 0
+    assert await migrate(empty.url("parley_owner"), said.append) == len(said)
+    assert await migrations(empty) == await migrations(database)
