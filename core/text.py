@@ -1,14 +1,16 @@
+import re
+
 from core.errors import BadInput
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""What JSON can carry and PostgreSQL's text cannot: NUL and lone surrogates."""
 
 
 def storable(value: str, *field: str) -> str:
-    """Refuses what PostgreSQL cannot hold: NUL, and lone surrogates (JSON may carry them)."""
-    if "\0" in value:
-        raise BadInput("Must not contain NUL.", field)
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput("Is not valid Unicode.", field) from error
+    """Raises BadInput for text that PostgreSQL cannot hold."""
+    if found := UNSTORABLE.search(value):
+        nul = found[0] == "\0"
+        raise BadInput("Must not contain NUL." if nul else "Is not valid Unicode.", field)
     return value
 
 

@@ -1,5 +1,4 @@
-from ops.tinydb.file import CannotImport
 from ops.tinydb.importer import import_tinydb
-from ops.tinydb.summary import Summary
+from ops.tinydb.report import Summary
 
-__all__ = ["CannotImport", "Summary", "import_tinydb"]
+__all__ = ["Summary", "import_tinydb"]

@@ -7,28 +7,29 @@ never touches what is there. Of a conversation that grew, the new messages are a
 import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import orjson
 
-from core.text import normalised
-from ops.tinydb.conversations import grow_conversations, import_conversations
-from ops.tinydb.documents import import_documents
+from core.settings import Settings
+from core.text import UNSTORABLE, normalised
+from core.time import since_epoch
+from ops.database import NOT_MIGRATED, Connection, as_owner
+from ops.progress import Progress, silent
+from ops.tinydb.conversation import collect_threads, grow_conversations, import_conversations
+from ops.tinydb.document import import_documents
+from ops.tinydb.fields import storable_text
 from ops.tinydb.file import CannotImport
-from ops.tinydb.findings import refuse_overwriting, write_report
-from ops.tinydb.messages import import_messages
-from ops.tinydb.people import import_people, names
-from ops.tinydb.progress import Progress, silent
+from ops.tinydb.message import import_messages
 from ops.tinydb.reading import Reading, read_everything
-from ops.tinydb.run import Connection, Run
-from ops.tinydb.sessions import import_sessions
-from ops.tinydb.summary import Summary
-from ops.tinydb.threads import collect_threads
-from ops.tinydb.values import UNSTORABLE, now, storable_text
-from ops.tinydb.workspace import enter_workspace
+from ops.tinydb.report import Summary, refuse_overwriting, write_report
+from ops.tinydb.run import Run, enter_workspace
+from ops.tinydb.session import import_sessions
+from ops.tinydb.user import import_users
 
-CONNECT_SECONDS = 10
 ATTEMPTS = 3
 COLLISIONS = (
     asyncpg.UniqueViolationError,
@@ -39,7 +40,7 @@ COLLISIONS = (
 
 
 async def import_tinydb(
-    url: str,
+    settings: Settings,
     file: Path,
     *,
     tenant: str,
@@ -47,17 +48,18 @@ async def import_tinydb(
     report: Path | None = None,
     progress: Progress = silent,
 ) -> Summary:
-    """`url` is the login of the tables' owner, `tenant` the slug of a workspace, made when it is
-    missing, `owner` a username. What cannot be taken as it stands is written to `report`, one JSON
-    object per line. Raises CannotImport, with nothing written to the database.
+    """`tenant` is the slug of a workspace, made when it is missing, `owner` a username. What cannot
+    be taken as it stands is written to `report`, one JSON object per line. Raises Failure, with
+    nothing written to the database.
     """
-    report = report or Path(f"{file.stem}.rejected.jsonl")
     if owner is not None:
         owner = normalised(UNSTORABLE.sub("\ufffd", owner))
+    wanted = _Import(file, tenant, owner, report or Path(f"{file.stem}.rejected.jsonl"), progress)
     with _uncollected():
         reading = read_everything(file, progress)
-        refuse_overwriting(report, file)
-        return await _import(url, file, reading, tenant, owner, report, progress)
+        refuse_overwriting(wanted.report, file)
+        async with _connected(settings) as connection:
+            return await wanted.attempt(connection, reading)
 
 
 @contextmanager
@@ -73,79 +75,67 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-async def _import(
-    url: str,
-    file: Path,
-    reading: Reading,
-    tenant: str,
-    owner: str | None,
-    report: Path,
-    progress: Progress,
-) -> Summary:
-    async with _connected(url) as connection:
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[Connection]:
+    async with as_owner(settings) as connection:
+        try:
+            yield connection
+        except NOT_MIGRATED:
+            raise
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            reason = str(error).partition("\n")[0]
+            raise CannotImport(f"nothing was imported, trying again is safe: {reason}") from error
+
+
+@dataclass(frozen=True)
+class _Import:
+    file: Path
+    tenant: str
+    owner: str | None
+    report: Path
+    progress: Progress
+
+    async def attempt(self, connection: Connection, reading: Reading) -> Summary:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with connection.transaction():
-                    return await _run(connection, reading, file, tenant, owner, report, progress)
+                    return await self.run(connection, reading)
             except COLLISIONS:
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Connection]:
-    try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise CannotImport(f"cannot reach the database: {error}") from error
-    try:
-        yield connection
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise CannotImport("the database is not up to date: run python -m ops migrate") from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CannotImport(f"nothing was imported, trying again is safe: {reason}") from error
-    finally:
-        await connection.close()
-
-
-async def _run(
-    connection: Connection,
-    reading: Reading,
-    file: Path,
-    tenant: str,
-    owner: str | None,
-    report: Path,
-    progress: Progress,
-) -> Summary:
-    workspace = await enter_workspace(connection, tenant, names(reading, owner))
-    run = Run(connection, workspace.id, now(), list(reading.findings), progress)
-    people, without_password = await import_people(run, workspace, reading, owner)
-    documents = await import_documents(run, reading, people)
-    threads = await collect_threads(run, reading, people)
-    await import_conversations(run, threads)
-    await import_messages(run, threads, documents)
-    await grow_conversations(run, threads)
-    await import_sessions(run, reading.sessions, people)
-    summary = Summary(
-        tenant=tenant,
-        made_workspace=workspace.made,
-        imported=run.imported,
-        already_there=run.present,
-        findings=tuple(run.findings),
-        users_without_password=without_password,
-        messages_without_timestamp=sum(
-            entry.record.time is None for thread in threads for entry in thread.rows
-        ),
-        owner_refused=owner if owner in workspace.members.keys() - workspace.owners else None,
-        left_out=reading.left_out,
-        report=report if run.findings else None,
-    )
-    if summary.changed:
-        await _audit(run, summary, file)
-    write_report(report, run.findings)
-    return summary
+    async def run(self, connection: Connection, reading: Reading) -> Summary:
+        names = reading.people() | ({self.owner} if self.owner else set())
+        workspace = await enter_workspace(connection, self.tenant, names)
+        now = since_epoch(datetime.now(UTC))
+        run = Run(connection, workspace.id, now, list(reading.findings), self.progress)
+        people, without_password = await import_users(run, workspace, reading.users, self.owner)
+        documents = await import_documents(run, reading.documents, reading.cited(), people)
+        threads = await collect_threads(run, reading.conversations, reading.messages, people)
+        await import_conversations(run, threads)
+        await import_messages(run, threads, documents)
+        await grow_conversations(run, threads)
+        await import_sessions(run, reading.sessions, people)
+        joined = workspace.members.keys() - workspace.owners
+        summary = Summary(
+            tenant=self.tenant,
+            made_workspace=workspace.made,
+            imported=run.imported,
+            already_there=run.present,
+            findings=tuple(run.findings),
+            users_without_password=without_password,
+            messages_without_timestamp=sum(
+                entry.record.time is None for thread in threads for entry in thread.rows
+            ),
+            owner_refused=self.owner if self.owner in joined else None,
+            left_out=reading.left_out,
+            report=self.report if run.findings else None,
+        )
+        if summary.changed:
+            await _audit(run, summary, self.file)
+        write_report(self.report, run.findings)
+        return summary
 
 
 async def _audit(run: Run, summary: Summary, file: Path) -> None:

@@ -10,39 +10,44 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.tinydb import content_rows, people_rows
-from ops.tinydb.fields import Fields
+from ops.progress import Progress
+from ops.tinydb import conversation, document, message, session, user
+from ops.tinydb.fields import Fields, Rejected
 from ops.tinydb.file import File, Row, read_file
-from ops.tinydb.findings import Finding, Rejected
-from ops.tinydb.progress import Progress
-from ops.tinydb.records import (
-    ConversationRecord,
-    DocumentRecord,
-    Entry,
-    MessageRecord,
-    Record,
-    SessionRecord,
-    UserRecord,
-)
+from ops.tinydb.report import Finding
+from ops.tinydb.run import Entry, Record
 
 KNOWN = {
-    "users": people_rows.USER,
-    "conversations": content_rows.CONVERSATION,
-    "sessions": people_rows.SESSION,
+    "users": user.FIELDS,
+    "conversations": conversation.FIELDS,
+    "sessions": session.FIELDS,
 }
 """Fields of the tables that have no metadata to keep others in."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    users: list[Entry[UserRecord]]
-    documents: list[Entry[DocumentRecord]]
-    conversations: list[Entry[ConversationRecord]]
-    messages: list[Entry[MessageRecord]]
-    sessions: list[Entry[SessionRecord]]
+    users: list[Entry[user.UserRecord]]
+    documents: list[Entry[document.DocumentRecord]]
+    conversations: list[Entry[conversation.ConversationRecord]]
+    messages: list[Entry[message.MessageRecord]]
+    sessions: list[Entry[session.SessionRecord]]
     findings: list[Finding]
     left_out: dict[str, int]
     """Of whole tables and of fields (table.field) that have no place here, how often they stand."""
+
+    def people(self) -> set[str]:
+        """Everybody whom the file names."""
+        return {
+            *(entry.record.natural_key for entry in self.users),
+            *(entry.record.owner for entry in self.conversations),
+            *(entry.record.owner for entry in self.documents if entry.record.owner),
+            *(entry.record.natural_key[0] for entry in self.sessions),
+        }
+
+    def cited(self) -> set[str]:
+        """Natural keys of the documents that messages name."""
+        return {id for entry in self.messages for id in entry.record.documents}
 
 
 def read_everything(file: Path, progress: Progress) -> Reading:
@@ -55,11 +60,11 @@ def read_everything(file: Path, progress: Progress) -> Reading:
         return list(_entries(table, found, reader, findings, progress))
 
     return Reading(
-        read("users", people_rows.user),
-        read("documents", content_rows.document),
-        read("conversations", content_rows.conversation),
-        read("messages", content_rows.message),
-        read("sessions", people_rows.session),
+        read("users", user.read_user),
+        read("documents", document.read_document),
+        read("conversations", conversation.read_conversation),
+        read("messages", message.read_message),
+        read("sessions", session.read_session),
         findings,
         source.left_out | _unknown_fields(source),
     )

@@ -4,19 +4,106 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from ops.tinydb.findings import Finding, Outcome, Rejected
-from ops.tinydb.progress import Progress
-from ops.tinydb.records import Entry, Record
+from ops.database import Connection
+from ops.progress import Progress
+from ops.tinydb.fields import Rejected
+from ops.tinydb.file import CannotImport
+from ops.tinydb.report import Finding, Outcome
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Columns: TypeAlias = tuple[object, ...]
 CHUNK = 10_000
+
+
+class Keyed(Protocol):
+    """What a row says, once read. Times are microseconds since 1970; references are natural keys,
+    resolved later: they may point into the database."""
+
+    @property
+    def natural_key(self) -> Any:
+        """What the row is known by."""
+
+
+Record = TypeVar("Record", bound=Keyed)
+
+
+class Entry(NamedTuple, Generic[Record]):
+    """A record with where it came from, for what is found out about it later."""
+
+    key: str
+    row: object
+    record: Record
+
+
+@dataclass(frozen=True)
+class Workspace:
+    id: UUID
+    made: bool
+    """Now, by this import."""
+
+    members: dict[str, UUID]
+    """User ids by username, of those that the file names."""
+
+    owners: frozenset[str]
+    """Which of those own it."""
+
+    has_owner: bool
+
+
+async def enter_workspace(connection: Connection, slug: str, names: Iterable[str]) -> Workspace:
+    """Makes it when it is missing. No other import enters it until the transaction ends.
+
+    Raises CannotImport for a slug that no workspace can have.
+    """
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('import.tinydb ' || $1, 0))", slug
+    )
+    tenant_id = await connection.fetchval("SELECT id FROM tenants WHERE slug = $1", slug)
+    if tenant_id is None:
+        return Workspace(
+            await _make(connection, slug),
+            made=True,
+            members={},
+            owners=frozenset(),
+            has_owner=False,
+        )
+    members = await connection.fetch(
+        "SELECT u.username, u.id, m.role FROM memberships m JOIN users u ON u.id = m.user_id"
+        " WHERE m.tenant_id = $1 AND u.username = ANY($2)",
+        tenant_id,
+        list(names),
+    )
+    has_owner = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM memberships"
+        " WHERE tenant_id = $1 AND role = 'OWNER' AND is_active)",
+        tenant_id,
+    )
+    return Workspace(
+        tenant_id,
+        made=False,
+        members={member["username"]: member["id"] for member in members},
+        owners=frozenset(row["username"] for row in members if row["role"] == "OWNER"),
+        has_owner=has_owner,
+    )
+
+
+async def _make(connection: Connection, slug: str) -> UUID:
+    name = " ".join(word for word in slug.split("-") if word).title()
+    try:
+        id: UUID = await connection.fetchval(
+            "INSERT INTO tenants (slug, name) VALUES ($1, $2) RETURNING id", slug, name
+        )
+    except asyncpg.CheckViolationError as error:
+        raise CannotImport(
+            f"{slug!r} cannot name a workspace: use up to 63 of a-z, 0-9 and inner hyphens"
+            " that do not read as a UUID"
+        ) from error
+    return id
 
 
 @dataclass(frozen=True)

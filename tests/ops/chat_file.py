@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core.settings import Settings
 from ops.tinydb import Summary, import_tinydb
 from tests.conftest import Database
 
@@ -53,6 +54,7 @@ class Workbench:
 
     def __init__(self, database: Database, directory: Path) -> None:
         self.database = database
+        self.settings = Settings(owner_database_url=database.url("parley_owner"))
         self.file = directory / "chat.json"
         self.report = directory / "chat.rejected.jsonl"
 
@@ -67,7 +69,7 @@ class Workbench:
         self, tables: Tables | str | bytes, tenant: str = "acme", owner: str | None = None
     ) -> Summary:
         return await import_tinydb(
-            self.database.url("parley_owner"),
+            self.settings,
             self.write(tables),
             tenant=tenant,
             owner=owner,

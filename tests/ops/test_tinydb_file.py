@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.tinydb import CannotImport
-from ops.tinydb.file import Repeating, read_file
+from ops.tinydb.file import CannotImport, Repeating, read_file
 from tests.ops.chat_file import Workbench, chat
 
 SOUND = json.dumps({"users": {"1": {"username": "ann"}}})

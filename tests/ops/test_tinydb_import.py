@@ -356,7 +356,7 @@ async def test_the_report_stands_here_by_default(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     file = bench.write(chat() | {"sessions": [None]})
-    await import_tinydb(bench.database.url("parley_owner"), file, tenant="acme")
+    await import_tinydb(bench.settings, file, tenant="acme")
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["chat.rejected.jsonl"]
 
 
@@ -383,8 +383,7 @@ async def test_progress_reaches_the_end_of_every_step(bench: Workbench) -> None:
         assert steps.get(step, (0, total)) <= (done, total)
         steps[step] = (done, total)
 
-    url = bench.database.url("parley_owner")
-    await import_tinydb(url, bench.write(chat()), tenant="acme", progress=progress)
+    await import_tinydb(bench.settings, bench.write(chat()), tenant="acme", progress=progress)
     assert {f"read {table}" for table in TABLES} <= steps.keys()
     assert steps["write messages"] == (3, 3)
     assert all(done == total for done, total in steps.values())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.tinydb import CannotImport
+from ops.tinydb.file import CannotImport
 from tests.ops.chat_file import HASH, Workbench, chat, conversation, document, user
 
 ROLES = """

@@ -31,10 +31,9 @@ def outcome(summary: Summary) -> dict[str, object]:
 
 async def test_two_workspaces_get_what_the_file_holds(bench: Workbench) -> None:
     expected: dict[str, Any] = json.loads(EXPECTED.read_text())
-    url = bench.database.url("parley_owner")
     for tenant in ("acme", "umbrella"):
         begun = time.perf_counter()
-        summary = await import_tinydb(url, FILE, tenant=tenant, report=bench.report)
+        summary = await import_tinydb(bench.settings, FILE, tenant=tenant, report=bench.report)
         print(f"{expected['messages'] / (time.perf_counter() - begun):,.0f} messages a second")
         assert outcome(summary) == expected
         assert summary.imported["users"] == expected["users"]
@@ -43,7 +42,7 @@ async def test_two_workspaces_get_what_the_file_holds(bench: Workbench) -> None:
             | {"counted": expected["messages"]}
         ]
     before = await bench.everything()
-    again = await import_tinydb(url, FILE, tenant="acme", report=bench.report)
+    again = await import_tinydb(bench.settings, FILE, tenant="acme", report=bench.report)
     assert not again.changed
     assert outcome(again) == expected
     assert await bench.everything() == before
@@ -60,8 +59,7 @@ SELECT (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.id) AS users,
 
 
 async def test_passwords_still_verify(bench: Workbench) -> None:
-    url = bench.database.url("parley_owner")
-    await import_tinydb(url, FILE, tenant="acme", report=bench.report)
+    await import_tinydb(bench.settings, FILE, tenant="acme", report=bench.report)
     [row] = await bench.rows("SELECT password_hash FROM users WHERE username = 'sgd-user-007'")
     _, rounds, salt, digest = row["password_hash"].split("$")
     known = hashlib.pbkdf2_hmac("sha256", b"password-007", salt.encode(), int(rounds))

@@ -8,19 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.tinydb.content_rows import conversation, document, message
-from ops.tinydb.fields import Fields
-from ops.tinydb.findings import Rejected
-from ops.tinydb.people_rows import session, user
-from ops.tinydb.values import MAX_DEPTH, UNSTORABLE, microseconds, storable_json
+from core.text import UNSTORABLE
+from ops.tinydb.conversation import read_conversation
+from ops.tinydb.document import read_document
+from ops.tinydb.fields import MAX_DEPTH, Fields, Rejected, microseconds, storable_json
+from ops.tinydb.message import read_message
+from ops.tinydb.session import read_session
+from ops.tinydb.user import read_user
 from tests.ops import chat_file, nasty
 
 READERS: dict[str, Callable[[Fields], Any]] = {
-    "users": user,
-    "documents": document,
-    "conversations": conversation,
-    "messages": message,
-    "sessions": session,
+    "users": read_user,
+    "documents": read_document,
+    "conversations": read_conversation,
+    "messages": read_message,
+    "sessions": read_session,
 }
 
 

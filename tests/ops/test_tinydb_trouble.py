@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.tinydb import CannotImport, Summary, import_tinydb
+from core.settings import Settings
+from ops.failure import Failure
+from ops.tinydb import Summary, import_tinydb
+from ops.tinydb.file import CannotImport
 from tests.ops.chat_file import HASH, Workbench, chat, message, user
 
 TABLES = ("tenants", "users", "memberships", "conversations", "messages", "audit_events")
@@ -91,10 +94,9 @@ async def test_the_same_people_into_several_workspaces_at_once(bench: Workbench)
     backwards = file.with_name("backwards.json")
     file.rename(backwards)
     bench.write({"users": people[::-1]})
-    url = bench.database.url("parley_owner")
     summaries = await asyncio.gather(
         *(
-            import_tinydb(url, [file, backwards][n % 2], tenant=f"t{n}", report=report)
+            import_tinydb(bench.settings, [file, backwards][n % 2], tenant=f"t{n}", report=report)
             for n, report in enumerate(reports)
         )
     )
@@ -173,13 +175,14 @@ SELECT tenant_id, id, 3, 3, 'USER', 'sent' FROM c
 
 async def test_a_database_out_of_reach(bench: Workbench, tmp_path: Path) -> None:
     url = f"postgresql://parley_owner@/parley?host={tmp_path}"
-    with pytest.raises(CannotImport, match="cannot reach the database"):
-        await import_tinydb(url, bench.write(chat()), tenant="acme", report=bench.report)
+    nowhere = Settings(owner_database_url=url)
+    with pytest.raises(Failure, match="cannot reach the database"):
+        await import_tinydb(nowhere, bench.write(chat()), tenant="acme", report=bench.report)
 
 
 async def test_a_database_without_tables(bench: Workbench) -> None:
     await bench.rows("DROP TABLE messages CASCADE")
-    with pytest.raises(CannotImport, match="not up to date"):
+    with pytest.raises(Failure, match="not up to date"):
         await bench.bring(chat())
     assert await bench.rows("SELECT FROM tenants") == []
 

@@ -1,15 +1,24 @@
 """Users, who are global, and their memberships in the workspace."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
+from core.text import UNSTORABLE, normalised
+from core.time import moment
+from ops.tinydb.fields import Fields, Rejected, shown
 from ops.tinydb.file import CannotImport
-from ops.tinydb.reading import Reading
-from ops.tinydb.records import Entry, UserRecord
-from ops.tinydb.run import Columns, Run, key_at
-from ops.tinydb.values import moment
-from ops.tinydb.workspace import Workspace
+from ops.tinydb.run import Columns, Entry, Run, Workspace, key_at
+
+MAX_USERNAME = 150
+MAX_EMAIL = 254
+MAX_ITERATIONS = 10_000_000
+FIELDS = frozenset(["username", "email", "password_hash", "is_active", "created_at"])
+
+_HASH = re.compile(r"(pbkdf2_sha256\$([1-9][0-9]{0,7})\$[^$]{1,200}\$)([0-9a-fA-F]{64})")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 People = Mapping[str, UUID]
 """User ids by username: who the file has, and who of those it names was a member before."""
@@ -20,32 +29,79 @@ SELECT username, id, password_hash IS NOT NULL AS has_password FROM users WHERE 
 """
 
 
+class UserRecord(NamedTuple):
+    natural_key: str
+    email: str | None
+    password_hash: str | None
+    is_active: bool
+    created_at: int | None
+
+
 @dataclass(frozen=True)
 class Account:
     id: UUID
     has_password: bool
 
 
-def names(reading: Reading, owner: str | None) -> set[str]:
-    """Everybody that the file or the command names."""
-    return {
-        *(entry.record.natural_key for entry in reading.users),
-        *(entry.record.owner for entry in reading.conversations),
-        *(entry.record.owner for entry in reading.documents if entry.record.owner),
-        *(entry.record.natural_key[0] for entry in reading.sessions),
-        *([owner] if owner else []),
-    }
+def read_username(fields: Fields, code: str) -> str:
+    name = normalised(fields.key("username", code))
+    if len(name) > MAX_USERNAME:
+        raise Rejected(code, f"username has more than {MAX_USERNAME} characters")
+    return name
 
 
-async def import_people(
-    run: Run, workspace: Workspace, reading: Reading, owner: str | None
+def read_user(fields: Fields) -> UserRecord:
+    return UserRecord(
+        read_username(fields, "users_without_username"),
+        _email(fields),
+        _password_hash(fields),
+        _is_active(fields),
+        fields.time("created_at"),
+    )
+
+
+def _email(fields: Fields) -> str | None:
+    value = fields.row.get("email")
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and not UNSTORABLE.search(value):
+        email = normalised(value)
+        if len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email):
+            return email
+    fields.note("email", f"email is {shown(value)}, not an address: left out")
+    return None
+
+
+def _password_hash(fields: Fields) -> str | None:
+    """None: unusable. A hash with more iterations than anyone uses would make a sign-in last."""
+    value = fields.row.get("password_hash")
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and not UNSTORABLE.search(value):
+        match = _HASH.fullmatch(value)
+        if match and int(match[2]) <= MAX_ITERATIONS:
+            return match[1] + match[3].lower()
+    fields.note("password_hash", "password_hash is no pbkdf2_sha256 hash: unusable")
+    return None
+
+
+def _is_active(fields: Fields) -> bool:
+    value = fields.row.get("is_active")
+    if value is None or value in (True, False):  # also 1 and 0
+        return value is None or bool(value)
+    fields.note("is_active", f"is_active is {shown(value)}: taken as false")
+    return False
+
+
+async def import_users(
+    run: Run, workspace: Workspace, entries: list[Entry[UserRecord]], owner: str | None
 ) -> tuple[People, int]:
     """Also returns how many of the file's users have no password.
 
     Who has an account keeps it as it is, who is a member keeps the role. Raises CannotImport when
     there is nobody to own the workspace, or `owner` is nobody.
     """
-    users = run.first_of_each("users", reading.users)
+    users = run.first_of_each("users", entries)
     new_owner = _new_owner(workspace, users, owner)
     accounts = await _accounts(run, users)
     members = {name: users[name] for name in users if name not in workspace.members}
