@@ -9,7 +9,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-import tables.engine
 from tables.engine import DB
 from tests.conftest import Database
 from tests.schema.workspace import Workspace, gid
@@ -53,20 +52,22 @@ def _subject(sql: str) -> str:
 
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
-    statements, init = Statements(), tables.engine._init
-
-    async def logged(connection: Any) -> None:
-        await init(connection)
-        connection.add_query_logger(statements.log)
-
-    monkeypatch.setattr(tables.engine, "_init", logged)
-    return statements
+def statements() -> Statements:
+    return Statements()
 
 
 @pytest.fixture
 async def db(statements: Statements, database: Database) -> Database:
     await DB.open(database.url("parley_app"), size=8)
+    pool: Any = DB.running_pool()
+    init = pool._init
+
+    async def init_logged(connection: Any) -> None:
+        await init(connection)
+        connection.add_query_logger(statements.log)
+
+    pool._init = init_logged
+    await pool.expire_connections()  # those from before
     return database
 
 
