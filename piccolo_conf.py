@@ -6,7 +6,7 @@ The application never comes here: its tables carry `tables.engine.DB`.
 from piccolo.conf.apps import AppRegistry
 
 from core.settings import Settings
-from tables.owner import OwnerEngine
+from tables.engine import LazyEngine
 
-DB = OwnerEngine({"dsn": Settings().owner_url})
+DB = LazyEngine({"dsn": Settings().owner_url})
 APP_REGISTRY = AppRegistry(apps=["tables.piccolo_app"])

@@ -6,74 +6,46 @@ query raises.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
+from tables.row import Row, RowType, read_json_of
 from tables.scope import NoScope, Pool, Role, Scope
 
-__all__ = ["DB", "NoScope", "Row", "RowType", "Scope", "TenantEngine", "UnsafeLogin"]
+__all__ = ["DB", "LazyEngine", "NoScope", "Row", "RowType", "Scope", "TenantEngine", "UnsafeLogin"]
 
 
 class UnsafeLogin(RuntimeError):
     """The server must not run with this login."""
 
 
-class Row(asyncpg.Record):
-    """A row as it came, read by attribute. Each noun has its own subclass, annotated with the
-    columns that its statements select."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-RowType = TypeVar("RowType", bound=Row)
-
-
 async def _keep(_: object) -> None:
     """Nothing outlives a transaction here, so a reset would be a round trip for nothing."""
 
 
-async def _init(connection: Any) -> None:
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        # Piccolo hands JSON over as text already.
-        encoder=lambda value: value if isinstance(value, str) else orjson.dumps(value).decode(),
-        decoder=_read_json,
-    )
-
-
-def _read_json(text: str) -> Any:
-    """PostgreSQL's numbers have no limit: one beyond a double is infinite, not unreadable."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text, parse_int=float)
-
-
-class TenantEngine(PostgresEngine):
-    """Opens no connection at import. `open()` belongs into the loop that serves."""
-
-    __slots__ = ("_ending", "acquire_timeout")
-
-    def __init__(self) -> None:
-        self.acquire_timeout = 5.0
-        self._ending: set[asyncio.Future[None]] = set()
-        super().__init__(config={})
+class LazyEngine(PostgresEngine):
+    """Piccolo's engine, without the connection that it opens while it is constructed."""
 
     async def check_version(self) -> None: ...
 
     async def prep_database(self) -> None: ...
+
+
+class TenantEngine(LazyEngine):
+    """`open()` belongs into the loop that serves."""
+
+    __slots__ = ("_ending", "_limits", "acquire_timeout")
+
+    def __init__(self) -> None:
+        self.acquire_timeout = 5.0
+        self._limits = ""
+        self._ending: set[asyncio.Future[None]] = set()
+        super().__init__(config={})
 
     async def open(
         self,
@@ -88,22 +60,23 @@ class TenantEngine(PostgresEngine):
         if self.pool is not None:
             raise RuntimeError("DB is open already")
         self.acquire_timeout = acquire_timeout
+        milliseconds = int(statement_timeout * 1000)
+        # In each scope, since PgBouncer refuses them when a connection starts.
+        self._limits = (
+            f"SET LOCAL jit = off; SET LOCAL statement_timeout = {milliseconds};"
+            f" SET LOCAL idle_in_transaction_session_timeout = {milliseconds};"
+        )
         self.pool = await asyncpg.create_pool(
             url,
             min_size=1,
             max_size=size,
-            init=_init,
+            init=read_json_of,
             reset=_keep,
             statement_cache_size=statement_cache_size,
             # The client gives up after the server had its chance to answer.
             command_timeout=statement_timeout + 5,
             timeout=acquire_timeout,
-            server_settings={
-                "application_name": "parley",
-                "jit": "off",
-                "statement_timeout": str(int(statement_timeout * 1000)),
-                "idle_in_transaction_session_timeout": str(int(statement_timeout * 1000)),
-            },
+            server_settings={"application_name": "parley"},
         )
 
     async def close(self, timeout: float = 10.0) -> None:
@@ -145,9 +118,9 @@ class TenantEngine(PostgresEngine):
     def _scope(self, role: Role, tenant: str, *, read_only: bool) -> Scope:
         mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
         # One DO block is one round trip, and the only form whose SET LOCAL reaches the workers
-        # of a Citus cluster without the role, which they would refuse.
+        # of a Citus cluster without the role, which they would refuse, and without the limits.
         preamble = (
-            f"BEGIN{mode}; DO $$ BEGIN SET LOCAL ROLE {role};"
+            f"BEGIN{mode}; DO $$ BEGIN {self._limits} SET LOCAL ROLE {role};"
             f" SET LOCAL citus.propagate_set_commands = 'local'; {tenant} END $$"
         )
         return Scope(self, preamble, role, read_only=read_only)

@@ -3,7 +3,6 @@
 import asyncpg
 import pytest
 
-from core.errors import BadInput
 from tables import Message
 from tables.engine import DB, NoScope, Row
 from tests.conftest import Database
@@ -82,9 +81,11 @@ async def test_commit_and_rollback_by_hand_end_the_scope(db: Database, tenants: 
     assert await pool_is_whole(db)
 
 
-async def test_a_value_of_a_wrong_form_is_bad_input(db: Database, tenants: Tenants) -> None:
+async def test_a_value_of_a_wrong_form_fails_its_scope_alone(
+    db: Database, tenants: Tenants
+) -> None:
     for value in (10**20, "\x00"):
-        with pytest.raises(BadInput):
+        with pytest.raises(asyncpg.DataError):
             async with DB.tenant(tenants.acme.tenant_id):
                 kind = "int" if isinstance(value, int) else "text"
                 await DB.fetch(Row, f"SELECT $1::{kind}", value)

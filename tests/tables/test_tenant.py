@@ -29,7 +29,7 @@ async def _add(database: Database, slug: str) -> None:
 
 @pytest.mark.parametrize("slug", GOOD)
 async def test_a_slug(database: Database, slug: str) -> None:
-    with pytest.raises(ValueError, match="UUID|invalid literal"):
+    with pytest.raises(ValueError, match=r"UUID|invalid literal"):
         UUID(slug)
     await _add(database, slug)
 
