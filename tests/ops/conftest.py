@@ -1,11 +1,20 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Database
 from tests.ops.chat_file import Workbench
+from tests.ops.places import temporary_place
 
 
 @pytest.fixture
 def bench(database: Database, tmp_path: Path) -> Workbench:
     return Workbench(database, tmp_path)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty directory that PostgreSQL may live in."""
+    with temporary_place() as directory:
+        yield directory

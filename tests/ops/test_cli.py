@@ -85,12 +85,12 @@ async def test_import_tinydb(database: Database, tmp_path: Path) -> None:
     assert err.strip().splitlines()[-1].startswith("error: ")
 
 
-def test_commands_start_and_stop_the_embedded_database(tmp_path: Path) -> None:
-    both = [Command.started("seed", data_dir=tmp_path) for _ in range(2)]
+def test_commands_start_and_stop_the_embedded_database(place: Path) -> None:
+    both = [Command.started("seed", data_dir=place) for _ in range(2)]
     results = [command.ended() for command in both]
     assert [code for code, _, _ in results] == [0, 0], results
     assert sum("added 3 users" in err for _, _, err in results) == 1
-    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert not (place / "postgres" / "postmaster.pid").exists()
 
 
 def test_help_lists_the_commands() -> None:

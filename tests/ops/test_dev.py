@@ -14,6 +14,7 @@ from ops.dev import banner, listen
 from ops.failure import Failure
 from ops.postgres import running
 from tests.ops.commands import Command, failure, gone, postgres_on, run
+from tests.ops.places import temporary_place
 
 QUERY = "{ viewer { user { username } } tenant { slug } conversations(first: 1) { totalCount } }"
 
@@ -24,13 +25,13 @@ UNFINISHED = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A data directory whose database has been made."""
-    home = tmp_path_factory.mktemp("home")
-    assert run("seed", data_dir=home)[0] == 0
-    yield home
-    with running(home / "postgres"):
-        pass  # stops what a failed test has left
+    with temporary_place() as home:
+        assert run("seed", data_dir=home)[0] == 0
+        yield home
+        with running(home / "postgres"):
+            pass  # stops what a failed test has left
 
 
 @pytest.fixture(autouse=True)
@@ -128,22 +129,22 @@ def test_two_on_one_database(home: Path) -> None:
     assert gone(home / "postgres")
 
 
-def test_stopped_while_it_starts(tmp_path: Path, port: int) -> None:
-    command = Command.started("dev", data_dir=tmp_path, port=port)
+def test_stopped_while_it_starts(place: Path, port: int) -> None:
+    command = Command.started("dev", data_dir=place, port=port)
     command.said("creating a database")
     assert command.stopped(signal.SIGTERM)[0] == 0
-    assert gone(tmp_path / "postgres")
+    assert gone(place / "postgres")
 
 
-def test_a_taken_port_is_said_at_once(tmp_path: Path) -> None:
+def test_a_taken_port_is_said_at_once(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        line = failure("dev", data_dir=tmp_path, port=port)
+        line = failure("dev", data_dir=place, port=port)
     assert line == (
         f"cannot listen on 127.0.0.1:{port}: Address already in use; "
         "PARLEY_PORT chooses another port"
     )
-    assert not list(tmp_path.iterdir())
+    assert not list(place.iterdir())
 
 
 def test_hosts_without_an_address() -> None:

@@ -17,6 +17,7 @@ from ops.postgres import create_database, running
 from ops.postgres_account import Account, account_of, make_readable
 from ops.postgres_cluster import PostgresFailed
 from tests.ops.commands import gone, postgres_on
+from tests.ops.places import temporary_place
 
 USER_OF_IT = """
 import sys, time
@@ -29,12 +30,12 @@ with running(Path(sys.argv[1])) as socket:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made() -> Iterator[Path]:
     """A data directory, stopped. Tests restore it to that."""
-    directory = tmp_path_factory.mktemp("made") / "postgres"
-    with running(directory):
-        pass
-    return directory
+    with temporary_place() as directory:
+        with running(directory / "postgres"):
+            pass
+        yield directory / "postgres"
 
 
 @contextmanager
@@ -128,27 +129,27 @@ def test_a_process_number_that_another_process_has_by_now(made: Path) -> None:
         sleeper.kill()
 
 
-def test_an_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_start_leaves_nothing(place: Path) -> None:
     starting = subprocess.Popen(
-        [sys.executable, "-c", USER_OF_IT, str(tmp_path / "postgres")],
+        [sys.executable, "-c", USER_OF_IT, str(place / "postgres")],
         cwd=CHECKOUT,
         stderr=subprocess.DEVNULL,
     )
-    while not list(tmp_path.glob("postgres.new*/*")):
+    while not list(place.glob("postgres.new*/*")):
         assert starting.poll() is None
     starting.kill()  # in the middle of initdb
     starting.wait()
-    with running(tmp_path / "postgres") as socket:
+    with running(place / "postgres") as socket:
         write(socket, "SELECT 1")
-    with running(tmp_path / "postgres"):  # by now the abandoned initdb has ended
-        assert not list(tmp_path.glob("postgres.new*"))
+    with running(place / "postgres"):  # by now the abandoned initdb has ended
+        assert not list(place.glob("postgres.new*"))
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "with space, comma & 'quote'"])
-def test_paths_that_do_not_fit_a_socket(tmp_path: Path, name: str) -> None:
-    with running(tmp_path / name / "postgres") as socket:
+def test_paths_that_do_not_fit_a_socket(place: Path, name: str) -> None:
+    with running(place / name / "postgres") as socket:
         write(socket, "SELECT 1")
-        assert socket != tmp_path / name / "postgres"
+        assert socket != place / name / "postgres"
         assert socket.stat().st_mode & 0o077 == 0
     assert not socket.exists()
 
@@ -162,15 +163,15 @@ def test_a_broken_configuration_is_one_line(made: Path) -> None:
     configuration.write_text(good)
 
 
-def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "letters").mkdir()
-    (tmp_path / "letters" / "to-anna.txt").write_text("Dear Anna")
+def test_a_directory_of_something_else_is_left_alone(place: Path) -> None:
+    (place / "letters").mkdir()
+    (place / "letters" / "to-anna.txt").write_text("Dear Anna")
     with (
         pytest.raises(PostgresFailed, match="holds something else"),
-        running(tmp_path / "letters"),
+        running(place / "letters"),
     ):
         pass
-    assert (tmp_path / "letters" / "to-anna.txt").read_text() == "Dear Anna"
+    assert (place / "letters" / "to-anna.txt").read_text() == "Dear Anna"
 
 
 def test_nowhere_to_write() -> None:
@@ -194,10 +195,10 @@ def test_the_database_is_made_once(made: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_root_runs_it_as_the_owner_of_the_files(tmp_path: Path) -> None:
-    assert account_of(tmp_path / "new").uid not in {0, 12345}
-    os.chown(tmp_path, 12345, 12346)
-    assert account_of(tmp_path) == Account(12345, 12346)
+def test_root_runs_it_as_the_owner_of_the_files(place: Path) -> None:
+    assert account_of(place / "new").uid not in {0, 12345}
+    os.chown(place, 12345, 12346)
+    assert account_of(place) == Account(12345, 12346)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
@@ -206,21 +207,21 @@ def test_files_of_another_person_are_refused() -> None:
         account_of(Path("/etc"))
 
 
-def test_programs_become_readable(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir(mode=0o700)
-    (tmp_path / "bin" / "program").touch(0o700)
-    (tmp_path / "text").touch(0o600)
-    make_readable(tmp_path)
-    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+def test_programs_become_readable(place: Path) -> None:
+    (place / "bin").mkdir(mode=0o700)
+    (place / "bin" / "program").touch(0o700)
+    (place / "text").touch(0o600)
+    make_readable(place)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in place.rglob("*")}
     assert modes == {"bin": 0o755, "program": 0o755, "text": 0o644}
 
 
-def test_parents_become_passable_not_readable(tmp_path: Path) -> None:
+def test_parents_become_passable_not_readable(place: Path) -> None:
     said: list[str] = []
-    tmp_path.chmod(0o700)
-    Account(12345, 12345).open_way(tmp_path / "postgres", said.append)
-    assert tmp_path.stat().st_mode & 0o777 == 0o701
-    assert str(tmp_path) in "".join(said)
+    place.chmod(0o700)
+    Account(12345, 12345).open_way(place / "postgres", said.append)
+    assert place.stat().st_mode & 0o777 == 0o701
+    assert str(place) in "".join(said)
 
 
 def test_signals_of_the_terminal_do_not_reach_it(made: Path) -> None:
