@@ -10,13 +10,11 @@ import asyncpg
 
 from core.settings import socket_dir
 from ops.postgres_cluster import Cluster, PostgresFailed
-
-
-def silence(_: str) -> None: ...
+from ops.progress import silent
 
 
 @contextmanager
-def running(directory: Path, announce: Callable[[str], None] = silence) -> Iterator[Path]:
+def running(directory: Path, announce: Callable[[str], None] = silent) -> Iterator[Path]:
     """Runs PostgreSQL on `directory` for all processes inside this block; the last one to leave
     stops it, also when others were killed. Yields the directory of its socket.
 

@@ -1,5 +1,8 @@
 """What becomes of sound files, and of one that grows."""
 
+import os
+import re
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -348,6 +351,29 @@ async def test_a_report_of_an_earlier_run_goes(bench: Workbench) -> None:
     assert len(bench.reported()) == 1
     await bench.bring(chat())
     assert not bench.report.exists()
+
+
+async def test_the_report_is_private_and_holds_no_password(bench: Workbench) -> None:
+    bench.report.write_text("readable by all")
+    bench.report.chmod(0o644)
+    odd = user("ann", password_hash="open sesame", email="ann@example.com", extra=float("nan"))
+    await bench.bring({"users": [user("ann"), user("ANN"), odd, user("bob", is_active="no")]})
+    assert stat.S_IMODE(bench.report.stat().st_mode) == 0o600
+    assert [line["row"]["password_hash"] for line in bench.reported()] == ["…"] * 4
+    assert not {HASH, "sesame", "readable"} & set(re.split(r"[\s\"]", bench.report.read_text()))
+
+
+async def test_only_files_are_made_private(bench: Workbench) -> None:
+    bench.report = bench.report.with_suffix(".pipe")
+    os.mkfifo(bench.report)
+    before = bench.report.stat().st_mode
+    reader = os.open(bench.report, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        await bench.bring(chat() | {"sessions": [None]})
+        assert b"sessions_not_an_object" in os.read(reader, 1000)
+    finally:
+        os.close(reader)
+    assert bench.report.stat().st_mode == before
 
 
 async def test_the_report_stands_here_by_default(

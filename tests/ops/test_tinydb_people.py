@@ -77,7 +77,7 @@ async def test_nobody_to_own_a_new_workspace(bench: Workbench) -> None:
     "slug",
     [
         *("", "ACME", "-a", "a-", "a b", "a_b", "é", "a" * 64, "a\n", "a\0b", "\udcff"),
-        "0190a5c0-0000-7000-8000-000000000000",
+        *("0190a5c0-0000-7000-8000-000000000000", "0190-a5c0-0000-7000-8000-0000-0000-0000"),
     ],
 )
 async def test_slugs_that_name_no_workspace(bench: Workbench, slug: str) -> None:
