@@ -92,8 +92,8 @@ def _variables(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> 
 
 def refusal(document: DocumentNode, name: str | None, given: Mapping[str, Any]) -> BadInput | None:
     operation = get_operation_ast(document, name)
-    if operation is None:
-        return None
+    if operation is None:  # Strawberry would run the first one
+        return BadInput("There are several operations: operationName must name one.")
     bound = Walk(document, _variables(operation, given)).selections(operation.selection_set)
     if bound.cost > MAX_COST:
         return BadInput(f"May return {bound.cost} values, more than {MAX_COST}: ask for less.")
@@ -107,7 +107,9 @@ class Cost(SchemaExtension):
         context = self.execution_context
         if context.graphql_document is not None:
             error = refusal(
-                context.graphql_document, context.operation_name, context.variables or {}
+                context.graphql_document,
+                context._provided_operation_name,
+                context.variables or {},
             )
             if error is not None:
                 context.result = ExecutionResult(data=None, errors=[as_graphql_error(error)])

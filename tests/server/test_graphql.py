@@ -45,6 +45,16 @@ async def test_request_errors_have_no_data(client: Client, query: str, code: str
     assert asked.status_code == 400
 
 
+async def test_one_of_several_operations_must_be_named(client: Client) -> None:
+    async def answer(**body: str) -> Any:
+        query = "query A { a: __typename } query B { b: __typename }"
+        return (await client.http.post("/graphql", json={"query": query} | body)).json()
+
+    assert (await answer(operationName="B")) == {"data": {"b": "Query"}}
+    assert (await answer())["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+    assert (await answer(operationName="C"))["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
 async def test_field_errors_keep_data_and_status(client: Client) -> None:
     query = "{ viewer { user { id } } node(id: 1) { id } }"
     answer = await client.http.post("/graphql", json={"query": query}, headers=GRAPHQL_RESPONSE)
