@@ -1,7 +1,6 @@
 """Reads the SQL in Python code: strings with what they are put together from."""
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,19 +23,31 @@ class Module:
     def statements(self) -> Iterator[tuple[str, str]]:
         """Each string, put together, with the function that it stands in."""
         for owner, string in _outermost(self.tree, "module"):
-            yield owner, " ".join(self.text(string).split())
+            yield owner, self._statement(string)
+
+    def identity_statements(self) -> Iterator[str]:
+        """What is asked outside of a tenant; "" for what cannot be read from here."""
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="fetch_identity"), args=[_, sql, *_]):
+                    yield self._statement(sql)
+                case ast.AsyncWith(items=items) if any(map(_is_identity, items)):
+                    yield from map(self._statement, _asked(node))
+
+    def _statement(self, node: ast.AST) -> str:
+        return " ".join(self.text(node).split())
 
     def text(self, node: ast.AST, seen: frozenset[str] = frozenset()) -> str:
-        """What a string says, or what the strings of a function or a constant say."""
+        """What a string says, or what a constant or the results of a function say."""
         match node:
             case ast.Constant(value=str(text)):
                 return text
-            case ast.JoinedStr(values=parts):
-                return "".join(self.text(part, seen) for part in parts)
             case ast.FormattedValue(value=value):
                 return self.text(value, seen) or UNKNOWN
-            case ast.BinOp(left=left, right=right):
-                return self.text(left, seen) + self.text(right, seen)
+            case ast.JoinedStr() | ast.BinOp():
+                return "".join(self.text(part, seen) for part in ast.iter_child_nodes(node))
+            case ast.IfExp(body=body, orelse=orelse):
+                return " ".join(self.text(part, seen) for part in (body, orelse))
             case ast.Name(id=name) | ast.Call(func=ast.Name(id=name)) if name not in seen:
                 return self._named(name, seen | {name})
         return ""
@@ -47,12 +58,26 @@ class Module:
                 case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
                     return self.text(value, seen)
                 case ast.FunctionDef(name=found) if found == name:
-                    strings = (string for _, string in _outermost(node, name))
-                    return " ".join(self.text(string, seen) for string in strings)
+                    returned = (part for part in ast.walk(node) if isinstance(part, ast.Return))
+                    return " ".join(self.text(part.value, seen) for part in returned if part.value)
                 case ast.ImportFrom(module=str(module), names=names):
                     if name in {alias.name for alias in names} and module in self.others:
                         return self.others[module]._named(name, seen)
         return ""
+
+
+def _is_identity(item: ast.withitem) -> bool:
+    call = item.context_expr
+    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith("DB.identity")
+
+
+def _asked(block: ast.AsyncWith) -> Iterator[ast.AST]:
+    for node in ast.walk(block):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="fetch"), args=[_, sql, *_]):
+                yield sql
+            case ast.Call(func=ast.Attribute(attr="execute"), args=[sql, *_]):
+                yield sql
 
 
 def _outermost(node: ast.AST, owner: str) -> Iterator[tuple[str, ast.AST]]:
@@ -82,29 +107,3 @@ def modules(*folders: str) -> list[Module]:
     for module in found.values():
         module.others = found
     return list(found.values())
-
-
-REFERENCE = re.compile(
-    r"(\bFROM|\bJOIN|\bUPDATE|\bINTO|,)\s+(\w+)(?:\s+(?:AS\s+)?(?!ON\b|SET\b|WHERE\b|USING\b|GROUP\b"
-    r"|VALUES\b|SELECT\b|ORDER\b|LEFT\b|JOIN\b|CROSS\b|AS\b)(\w+))?"
-)
-
-
-def unfenced(sql: str, tables: set[str]) -> list[str]:
-    """Tenant tables that a statement names without saying which tenant's rows it means."""
-    return [
-        table
-        for verb, table, alias in REFERENCE.findall(sql)
-        if table in (tables if verb == "," else {*tables, UNKNOWN})
-        and not _is_fenced(sql, verb, table, alias)
-    ]
-
-
-def _is_fenced(sql: str, verb: str, table: str, alias: str) -> bool:
-    if verb == "INTO":
-        return re.search(rf"INTO {table} \(tenant_id,.*?(VALUES \(|SELECT )\$1\b", sql) is not None
-    key = "id" if table == "tenants" else "tenant_id"
-    name = re.escape(f"{alias or table}.")
-    named = rf"\b{name}{key} = \$1(?!\d)"
-    bare = rf"(?<![\w.]){key} = \$1(?!\d)"
-    return re.search(named if alias else rf"{named}|{bare}", sql) is not None

@@ -10,7 +10,9 @@ import pytest
 from piccolo.table import Table
 
 import tables
-from tests.sql_reading import Module, modules, unfenced
+from tests.planted_sql import FENCED, OF_NOBODY, OF_SOMEBODY, UNFENCED
+from tests.sql_fences import of_nobody, unfenced
+from tests.sql_reading import Module, modules
 
 TENANT_TABLES = {
     table._meta.tablename
@@ -23,6 +25,13 @@ ACROSS = {
     "resolvers.session: module.authenticate": "finds out which workspace; of one person",
     "resolvers.tenant: module.own_tenants_by_id": "workspaces of one person",
     "resolvers.membership: module.own_memberships": "memberships of one person",
+}
+# Statements of commands, which are the owner's, of any workspace.
+COMMANDS = {
+    "INSERT INTO tenants (slug, name) VALUES ($1, $2) RETURNING id": "makes the workspace",
+    "INSERT INTO tenants (slug, name) VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING": "makes it",
+    "SELECT id FROM tenants WHERE slug = $1": "finds out which workspace",
+    "SELECT u.id AS user_id, t.id AS tenant_id FROM users u": "whose token is minted, by name",
 }
 QUERIES = {"select", "objects", "insert", "update", "delete", "raw", "count", "exists", "save"}
 QUERIES |= {"get", "get_or_create", "alter", "create_table", "refresh", "remove", "update_self"}
@@ -74,6 +83,23 @@ def test_every_statement_names_its_tenant() -> None:
     assert sorted(set(found)) == sorted(ACROSS)
 
 
+def test_every_statement_of_a_command_names_its_tenant() -> None:
+    found = {
+        sql
+        for module in modules("ops")
+        for _, sql in module.statements()
+        if unfenced(sql, TENANT_TABLES)
+    }
+    assert {sql for sql in found if not sql.startswith(tuple(COMMANDS))} == set()
+    assert [start for start in COMMANDS if not any(sql.startswith(start) for sql in found)] == []
+
+
+def test_every_statement_outside_of_a_tenant_is_of_one_person() -> None:
+    asked = [sql for module in modules("resolvers") for sql in module.identity_statements()]
+    assert [sql for sql in asked if of_nobody(sql)] == []
+    assert len(asked) > 5
+
+
 def test_statements_are_found() -> None:
     """None of the folders has moved away from under the test above."""
     statements = [
@@ -88,55 +114,26 @@ def test_nothing_else_queries(module: Module) -> None:
     assert connections(module) == []
 
 
-JOINED = '"SELECT 1 FROM messages m JOIN conversations c ON {} WHERE m.tenant_id = $1"'
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        'await DB.fetch(Row, "SELECT * FROM messages")',
-        'await DB.fetch(Row, "SELECT * FROM messages WHERE id = $1")',
-        'await DB.fetch(Row, "SELECT * FROM messages m WHERE m.tenant_id = $2")',
-        'await DB.fetch(Row, "SELECT * FROM messages m WHERE m.tenant_id = $10")',
-        'await DB.fetch(Row, "SELECT * FROM messages m WHERE c.tenant_id = $1")',
-        'await DB.fetch(Row, "SELECT * FROM messages AS m WHERE tenant_id = $1")',
-        'await DB.fetch(Row, "SELECT * FROM tenants t WHERE t.slug = $1")',
-        'await DB.fetch(Row, "SELECT * FROM tenant_users u WHERE u.id = $1")',
-        'await DB.execute("DELETE FROM documents WHERE id = $1")',
-        'await DB.execute("UPDATE documents SET size = 0 WHERE id = $1")',
-        'await DB.execute("INSERT INTO documents (id, tenant_id) VALUES ($1, $2)")',
-        'await DB.execute("INSERT INTO documents (tenant_id, id) VALUES ($2, $1)")',
-        'x = "SELECT 1 FROM messages m, documents d WHERE m.tenant_id = $1"',
-        'x = f"SELECT {COLUMNS}" + " FROM messages m"',
-        'x = f"SELECT 1 FROM messages m {unknown}"',
-        'def f(table):\n    return f"SELECT 1 FROM {table}"',
-        'def f():\n    return f"SELECT 1 FROM {COLUMNS} JOIN participants p ON p.id = $1"',
-        f"x = {JOINED.format('c.id = m.conversation_id')}",
-        f"x = {JOINED.format('c.tenant_id = m.tenant_id')}",
-        'x = "... WHERE EXISTS (SELECT FROM participants p WHERE p.conversation_id = c.id)"',
-    ],
-)
+@pytest.mark.parametrize("code", UNFENCED)
 def test_what_it_would_find(code: str) -> None:
     assert findings(Module("planted", ast.parse(code)))
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        'x = "SELECT * FROM messages WHERE tenant_id = $1"',
-        'x = "SELECT * FROM messages m WHERE m.tenant_id = $1"',
-        'x = "SELECT * FROM tenants t WHERE t.id = $1"',
-        'x = "SELECT * FROM users u WHERE u.id = $1"',
-        'x = "INSERT INTO documents (tenant_id, id) VALUES ($1, $2)"',
-        'x = "INSERT INTO documents (tenant_id, id) SELECT $1, id FROM unnest($2) AS id"',
-        'W = "WHERE m.tenant_id = $1"\nx = f"SELECT 1 FROM messages m {W}"',
-        'def w(v):\n    return f"WHERE m.tenant_id = $1"\nx = f"SELECT 1 FROM messages m {w(1)}"',
-        f"x = {JOINED.format('c.tenant_id = $1 AND c.id = m.conversation_id')}",
-        '"""Reads rows FROM messages."""',
-    ],
-)
+@pytest.mark.parametrize("code", FENCED)
 def test_what_it_lets_pass(code: str) -> None:
     assert findings(Module("planted", ast.parse(code))) == []
+
+
+@pytest.mark.parametrize("code", OF_NOBODY)
+def test_what_it_would_find_outside_of_a_tenant(code: str) -> None:
+    module = Module("planted", ast.parse(f"async def f():\n{_indented(code)}"))
+    assert any(map(of_nobody, module.identity_statements()))
+
+
+@pytest.mark.parametrize("code", OF_SOMEBODY)
+def test_what_it_lets_pass_outside_of_a_tenant(code: str) -> None:
+    module = Module("planted", ast.parse(f"async def f():\n{_indented(code)}"))
+    assert not any(map(of_nobody, module.identity_statements()))
 
 
 @pytest.mark.parametrize(
