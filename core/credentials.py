@@ -129,13 +129,13 @@ def development_key(path: Path) -> str:
     """The secret kept in `path`, made by whichever process comes first."""
     try:
         if not path.exists():
-            _publish(secrets.token_hex(SHORTEST_SECRET), path)
+            _write_once(secrets.token_hex(SHORTEST_SECRET), path)
         return path.read_text()
     except OSError as error:
         raise UnusableKey(f"cannot read or write {path}: {error.strerror}") from error
 
 
-def _publish(text: str, path: Path) -> None:
+def _write_once(text: str, path: Path) -> None:
     """Complete or not at all, and never over the text of another process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600

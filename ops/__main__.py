@@ -17,12 +17,12 @@ from core.credentials import UnusableKey
 from core.settings import Settings
 from ops.database import available, migrated
 from ops.dev import serve
-from ops.failure import Failure, explain
+from ops.failure import Failure
 from ops.migrate import migrate
 from ops.progress import bars
 from ops.seed import seed
 from ops.tinydb import import_tinydb
-from ops.token import Request, mint
+from ops.token import TokenRequest, mint
 
 app = typer.Typer(
     help="Parley, for whoever runs it.",
@@ -66,7 +66,7 @@ def token_command(
     minutes: Annotated[int, typer.Option(min=1, help="How long it lasts.")] = 24 * 60,
 ) -> None:
     """Print an access token. In development only."""
-    request = Request(user, tenant, timedelta(minutes=minutes))
+    request = TokenRequest(user, tenant, timedelta(minutes=minutes))
     with migrated(settings := Settings(), say):
         print(asyncio.run(mint(settings, request)))
 
@@ -111,6 +111,18 @@ def main() -> None:
         stop(str(error))
     except asyncpg.PostgresError as error:
         stop(f"the database answered: {error}")
+
+
+def explain(error: ValidationError | SettingsError) -> str:
+    """Names the variables, never their values: they may be secrets."""
+    if isinstance(error, SettingsError):
+        return f"bad setting: {error}"
+    return "bad setting: " + "; ".join(
+        f"PARLEY_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+        if fault["loc"]
+        else fault["msg"].removeprefix("Value error, ")
+        for fault in error.errors(include_url=False, include_input=False)
+    )
 
 
 def stop(reason: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
@@ -10,7 +11,7 @@ import asyncpg
 from core.settings import Settings, address
 from ops.failure import Failure
 from ops.migrate import migrate
-from ops.postgres import create_database, running
+from ops.postgres import running
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_SECONDS = 10
@@ -38,6 +39,20 @@ def migrated(settings: Settings, announce: Callable[[str], None]) -> Iterator[No
         if not settings.owner_database_url:
             asyncio.run(migrate(settings.owner_url, announce))
         yield
+
+
+async def create_database(socket: Path, name: str = "parley") -> None:
+    """Makes the owner's role and the database, when missing. Needs the superuser."""
+    connection = await asyncpg.connect(user="postgres", database="postgres", host=str(socket))
+    try:
+        # One at a time: two copies of the same template collide.
+        await connection.execute("SELECT pg_advisory_lock(hashtext('create_database'))")
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'parley_owner'"):
+            await connection.execute("CREATE ROLE parley_owner LOGIN CREATEROLE BYPASSRLS")
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await connection.execute(f'CREATE DATABASE "{name}" OWNER parley_owner')
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

@@ -16,13 +16,13 @@ from ops.database import available
 from ops.failure import Failure
 from ops.migrate import migrate
 from ops.seed import seed
-from ops.token import Request, mint
+from ops.token import TokenRequest, mint
 
 APP = "server.app:create_app"
 BACKLOG = 2048
 GRACE_SECONDS = 3
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - all interfaces are no address
-DEMO = Request(
+ADMIN = TokenRequest(
     username="admin",
     tenant="demo",
     lifetime=timedelta(days=30),
@@ -67,7 +67,7 @@ def serve(settings: Settings, announce: Callable[[str], None], app: str = APP) -
         with available(settings, announce):
             asyncio.run(migrate(settings.owner_url, announce))
             announce(str(asyncio.run(seed(settings))))
-            token = asyncio.run(mint(settings, DEMO))
+            token = asyncio.run(mint(settings, ADMIN))
             config = uvicorn.Config(
                 app,
                 factory=True,
@@ -104,14 +104,14 @@ def banner(settings: Settings, token: str) -> str:
     host = LOOPBACK.get(settings.host, settings.host)
     origin = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     return f"""
-Parley is ready. Open GraphiQL, signed in as {DEMO.username} in the workspace {DEMO.tenant}:
+Parley is ready. Open GraphiQL, signed in as {ADMIN.username} in the workspace {ADMIN.tenant}:
 
-  {origin}/graphql#token={token}&tenant={DEMO.tenant}
+  {origin}/graphql#token={token}&tenant={ADMIN.tenant}
 
 The same from a program:
 
   Authorization: Bearer {token}
-  X-Tenant: {DEMO.tenant}
+  X-Tenant: {ADMIN.tenant}
 
 Ctrl-C stops it. What you did is kept in {settings.home}.
 """

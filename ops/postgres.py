@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import asyncpg
-
 from core.settings import socket_dir
 from ops.postgres_cluster import Cluster, PostgresFailed
 from ops.progress import silent
@@ -59,17 +57,3 @@ def _held(descriptor: int) -> Iterator[None]:
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
-async def create_database(socket: Path, name: str = "parley") -> None:
-    """Makes the owner's role and the database, when missing. Needs the superuser."""
-    connection = await asyncpg.connect(user="postgres", database="postgres", host=str(socket))
-    try:
-        # One at a time: two copies of the same template collide.
-        await connection.execute("SELECT pg_advisory_lock(hashtext('create_database'))")
-        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'parley_owner'"):
-            await connection.execute("CREATE ROLE parley_owner LOGIN CREATEROLE BYPASSRLS")
-        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            await connection.execute(f'CREATE DATABASE "{name}" OWNER parley_owner')
-    finally:
-        await connection.close()

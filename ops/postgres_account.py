@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from ops.failure import Failure
+from ops.progress import silent
 
 NAME = "parley"
 READ = stat.S_IRGRP | stat.S_IROTH
@@ -48,7 +49,7 @@ class Account:
                 parent.chmod(mode | stat.S_IXOTH)
 
 
-def account_of(directory: Path) -> Account:
+def account_of(directory: Path, announce: Callable[[str], None] = silent) -> Account:
     """Who runs PostgreSQL on `directory`: we, or as root the owner of its files.
 
     Raises Failure when the files are another person's.
@@ -63,7 +64,7 @@ def account_of(directory: Path) -> Account:
         return Account(os.geteuid(), os.getegid())
     if owner and owner.st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
-    return _system_account()
+    return _system_account(announce)
 
 
 def _name(uid: int) -> str:
@@ -73,9 +74,10 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _system_account() -> Account:
+def _system_account(announce: Callable[[str], None]) -> Account:
     for name in (NAME, "nobody"):
         if useradd := name == NAME and not _exists(name) and shutil.which("useradd"):
+            announce(f"adding the user {name} to this machine: PostgreSQL does not run as root")
             # Fails when another process has just made it.
             subprocess.run(
                 [useradd, "--system", "--no-create-home", "--shell", "/bin/false", name],

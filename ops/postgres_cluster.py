@@ -45,7 +45,7 @@ class Cluster:
 
     @classmethod
     def at(cls, directory: Path, announce: Callable[[str], None]) -> Self:
-        return cls(directory, account_of(directory), announce)
+        return cls(directory, account_of(directory, announce), announce)
 
     def start(self) -> None:
         try:

@@ -15,9 +15,10 @@ import orjson
 
 from core.settings import Settings
 from ops.database import Connection, as_owner
+from ops.failure import Failure
 
 MORNING = time(8)
-DEMO = Path(__file__).with_name("demo.toml")
+DEMO_FILE = Path(__file__).with_name("demo.toml")
 
 ADD_TENANT = """
 INSERT INTO tenants (slug, name) VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING
@@ -79,8 +80,13 @@ class Seeded:
 
 
 async def seed(settings: Settings, now: datetime | None = None) -> Seeded:
-    """All or nothing. The demo's days are counted back from `now` (UTC)."""
-    demo = tomllib.loads(DEMO.read_text(encoding="utf-8"))
+    """All or nothing. The demo's days are counted back from `now` (UTC).
+
+    Raises Failure in production.
+    """
+    if settings.environment == "production":
+        raise Failure("the demo workspace is for development: nobody signs in as its people")
+    demo = tomllib.loads(DEMO_FILE.read_text(encoding="utf-8"))
     async with as_owner(settings) as connection, connection.transaction():
         await connection.execute(ADD_TENANT, demo["slug"], demo["name"])
         tenant_id = await connection.fetchval(

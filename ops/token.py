@@ -31,7 +31,7 @@ RETURNING id
 
 
 @dataclass(frozen=True)
-class Request:
+class TokenRequest:
     """Whose token, for which workspace, how long it lasts and what it is for."""
 
     username: str
@@ -41,7 +41,7 @@ class Request:
     reuse_session: bool = False
 
 
-async def mint(settings: Settings, request: Request) -> str:
+async def mint(settings: Settings, request: TokenRequest) -> str:
     """Raises Failure in production, and for whoever is not an active member."""
     if settings.environment == "production":
         raise Failure("tokens are minted in development only: people sign in")
@@ -51,7 +51,7 @@ async def mint(settings: Settings, request: Request) -> str:
     return tokens.sign(user_id, session_id, expires_in=request.lifetime)
 
 
-async def _open_session(connection: Connection, request: Request) -> tuple[UUID, UUID]:
+async def _open_session(connection: Connection, request: TokenRequest) -> tuple[UUID, UUID]:
     name, slug = normalised(request.username), normalised(request.tenant)
     member = await connection.fetchrow(FIND_MEMBER, name, slug)
     if member is None:

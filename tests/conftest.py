@@ -12,8 +12,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ops.database import create_database
 from ops.migrate import migrate
-from ops.postgres import create_database, running
+from ops.postgres import running
 from tables.engine import DB
 
 TEMPLATE = "parley_template"

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.credentials import AccessTokens, UnusableKey, _publish, development_key
+from core.credentials import AccessTokens, UnusableKey, _write_once, development_key
 from core.errors import Unauthenticated
 from core.settings import Settings
 from core.viewer import Identity
@@ -194,7 +194,7 @@ def test_rotation() -> None:
     assert refused(old, after)
 
 
-def test_a_key_published_before_it_signs() -> None:
+def test_a_key_write_onceed_before_it_signs() -> None:
     tokens = AccessTokens("HS256", {"one": SECRET, "two": OTHER_SECRET}, signing_kid="one")
     TOKENS.verify(tokens.sign(USER, SESSION, expires_in=MINUTE))
 
@@ -258,7 +258,7 @@ def test_processes_agree_on_the_development_key(tmp_path: Path) -> None:
 
 def test_the_slower_process_takes_the_key_of_the_faster(tmp_path: Path) -> None:
     (tmp_path / "jwt.key").write_text("faster")
-    _publish("slower", tmp_path / "jwt.key")
+    _write_once("slower", tmp_path / "jwt.key")
     assert (tmp_path / "jwt.key").read_text() == "faster"
 
 

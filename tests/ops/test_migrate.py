@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ops.database import create_database
 from ops.migrate import LOCK_KEY, migrate
-from ops.postgres import create_database
 from tests.conftest import Database
 from tests.ops.commands import Command, failure, run
 

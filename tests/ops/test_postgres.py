@@ -1,5 +1,6 @@
 import asyncio
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import psutil
 import pytest
 
 from core.settings import CHECKOUT
+from ops import postgres_account
+from ops.database import create_database
 from ops.failure import Failure
-from ops.postgres import create_database, running
+from ops.postgres import running
 from ops.postgres_account import Account, account_of, make_readable
 from ops.postgres_cluster import PostgresFailed
 from tests.ops.commands import gone, postgres_on
@@ -199,6 +202,20 @@ def test_root_runs_it_as_the_owner_of_the_files(place: Path) -> None:
     assert account_of(place / "new").uid not in {0, 12345}
     os.chown(place, 12345, 12346)
     assert account_of(place) == Account(12345, 12346)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_user_is_not_added_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"parley-{os.getpid()}"
+    monkeypatch.setattr(postgres_account, "NAME", name)
+    said: list[str] = []
+    try:
+        account = account_of(tmp_path / "new", said.append)
+        assert pwd.getpwnam(name).pw_uid == account.uid
+        assert account_of(tmp_path / "new", said.append) == account
+    finally:
+        subprocess.run(["userdel", name], check=True)
+    assert said == [f"adding the user {name} to this machine: PostgreSQL does not run as root"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")

@@ -7,6 +7,7 @@ import pytest
 
 from core.settings import Settings
 from ops.database import Connection
+from ops.failure import Failure
 from ops.seed import Seeded, seed
 from tests.conftest import Database
 
@@ -159,3 +160,10 @@ async def test_there_is_something_to_see(database: Database, connection: Connect
         " WHERE read_count < message_count"
     )
     assert unread >= 5
+
+
+async def test_never_in_production(database: Database, connection: Connection) -> None:
+    production = settings(database).model_copy(update={"environment": "production"})
+    with pytest.raises(Failure, match="for development"):
+        await seed(production)
+    assert not await connection.fetchval("SELECT count(*) FROM tenants")

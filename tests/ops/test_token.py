@@ -9,7 +9,7 @@ from core.settings import Settings
 from ops.database import Connection
 from ops.failure import Failure
 from ops.seed import seed
-from ops.token import Request, mint
+from ops.token import TokenRequest, mint
 from tests.conftest import Database
 
 HOUR = timedelta(hours=1)
@@ -35,7 +35,7 @@ async def connection(database: Database) -> AsyncIterator[Connection]:
 async def test_a_token_with_its_session(
     connection: Connection, settings: Settings, name: str
 ) -> None:
-    token = await mint(settings, Request(name, "demo", HOUR))
+    token = await mint(settings, TokenRequest(name, "demo", HOUR))
     identity = AccessTokens.of(settings).verify(token)
     row = await connection.fetchrow(
         "SELECT s.id, u.id AS user_id, slug, user_agent, expires_at, username FROM sessions s"
@@ -62,20 +62,20 @@ async def test_active_members_only(connection: Connection, settings: Settings, c
     await connection.execute(change)
     name = "nobody" if change == "SELECT 1" else "admin"
     with pytest.raises(Failure, match=f"'{name}' is no active member of a workspace 'demo'"):
-        await mint(settings, Request(name, "demo", HOUR))
+        await mint(settings, TokenRequest(name, "demo", HOUR))
     assert await connection.fetchval("SELECT count(*) FROM sessions") == 0
 
 
 async def test_never_in_production(settings: Settings) -> None:
     production = settings.model_copy(update={"environment": "production"})
     with pytest.raises(Failure, match="in development only"):
-        await mint(production, Request("admin", "demo", HOUR))
+        await mint(production, TokenRequest("admin", "demo", HOUR))
 
 
 async def test_a_session_may_be_used_again(connection: Connection, settings: Settings) -> None:
     """Restarting the server leaves the old token of a browser valid, and no heap of sessions."""
     tokens = AccessTokens.of(settings)
-    request = Request("admin", "demo", HOUR, "make run", reuse_session=True)
+    request = TokenRequest("admin", "demo", HOUR, "make run", reuse_session=True)
     first = tokens.verify(await mint(settings, request))
     assert tokens.verify(await mint(settings, request)) == first
     await connection.execute("UPDATE sessions SET revoked_at = now()")

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Dialog, Page, expect
 
 from core.settings import Settings
 from ops.seed import seed
-from ops.token import Request, mint
+from ops.token import TokenRequest, mint
 from server import explorer
 from server.app import create_app
 from tests.conftest import cloned
@@ -48,7 +48,7 @@ def address(settings: Settings) -> Iterator[str]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def link(settings: Settings, address: str) -> str:
     """As `make run` prints it."""
-    token = await mint(settings, Request("admin", "demo", timedelta(minutes=5)))
+    token = await mint(settings, TokenRequest("admin", "demo", timedelta(minutes=5)))
     return f"{address}#token={token}&tenant=demo"
 
 

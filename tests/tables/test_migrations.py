@@ -10,7 +10,7 @@ import pytest
 from piccolo.table import sort_table_classes
 
 from core.settings import CHECKOUT
-from ops.postgres import create_database
+from ops.database import create_database
 from ops.postgres_cluster import programs
 from tables.piccolo_app import APP_CONFIG
 from tests.conftest import Database
