@@ -96,6 +96,7 @@ async def collect_threads(
 async def _threads(
     run: Run, entries: list[Entry[ConversationRecord]], named: set[str], people: People
 ) -> dict[str, Thread]:
+    """By natural key: of the file, and of the workspace those that are `named`."""
 
     def owned(conversation: ConversationRecord) -> None:
         if conversation.owner not in people:
