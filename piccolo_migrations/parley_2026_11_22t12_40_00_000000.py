@@ -46,9 +46,13 @@ CREATE VIEW tenant_users WITH (security_barrier) AS
 GRANT SELECT ON tenant_users TO parley_tenant;
 """
 
+# No policy holds for this role, so it reads what signing in and switching workspaces needs and
+# no more: not what a workspace keeps to itself, and no password.
 IDENTITY = """
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, sessions, refresh_tokens TO parley_auth;
-GRANT SELECT, INSERT, UPDATE ON tenants, memberships TO parley_auth;
+GRANT SELECT (id, slug, name, created_at, updated_at) ON tenants TO parley_auth;
+GRANT SELECT (id, username, email, full_name, is_active, is_superuser, last_login_at, created_at,
+    updated_at) ON users TO parley_auth;
+GRANT SELECT ON memberships, sessions TO parley_auth;
 """
 
 # Every index of a tenant table starts with tenant_id, but for those that find the rows of a user
@@ -80,7 +84,7 @@ UNINDEXED = "DROP INDEX " + ", ".join(re.findall(r"INDEX (\w+)", INDEXES))
 
 NO_STRANGERS = """
 DROP VIEW tenant_users;
-REVOKE ALL ON users, sessions, refresh_tokens, tenants, memberships FROM parley_auth;
+REVOKE ALL ON tenants, users, memberships, sessions FROM parley_auth;
 """
 
 

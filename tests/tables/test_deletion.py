@@ -76,8 +76,7 @@ async def test_a_person_goes_and_what_they_said_to_others_stays(
 ) -> None:
     before = await _counts(owner)
     bob = tenants.globex.user_id
-    async with DB.identity():
-        await DB.execute("DELETE FROM users WHERE id = $1", bob)
+    await owner.execute("DELETE FROM users WHERE id = $1", bob)
     left = await _counts(owner)
     gone = {table: before[table] - left[table] for table in before if before[table] != left[table]}
     assert gone == {
@@ -115,8 +114,9 @@ async def test_a_person_who_leaves_is_still_the_author(db: Database, tenants: Te
     assert tag == "SELECT 2"
 
 
-async def test_nobody_at_run_time_can_delete_a_tenant(db: Database, tenants: Tenants) -> None:
+@pytest.mark.parametrize("table", ["tenants", "users"])
+async def test_nobody_at_run_time_can_delete(db: Database, tenants: Tenants, table: str) -> None:
     for scope in (DB.tenant(tenants.acme.tenant_id), DB.identity()):
         with pytest.raises(Exception, match="permission denied"):
             async with scope:
-                await DB.execute("DELETE FROM tenants")
+                await DB.execute(f"DELETE FROM {table}")

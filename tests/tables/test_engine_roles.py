@@ -86,6 +86,28 @@ async def test_what_tenants_wrote_is_out_of_reach_of_identity(
                 await DB.execute(f"SELECT 1 FROM {relation}")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT settings FROM tenants",
+        "SELECT * FROM tenants",
+        "SELECT password_hash FROM users",
+        "SELECT 1 FROM users WHERE password_hash IS NULL",
+        "SELECT 1 FROM refresh_tokens",
+        "UPDATE memberships SET role = 'OWNER'",
+        "INSERT INTO memberships DEFAULT VALUES",
+        "UPDATE sessions SET revoked_at = NULL",
+        "DELETE FROM users",
+    ],
+)
+async def test_identity_reads_no_more_than_it_needs(
+    db: Database, tenants: Tenants, statement: str
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with DB.identity():
+            await DB.execute(statement)
+
+
 async def test_identity_is_out_of_reach_of_tenants(db: Database, tenants: Tenants) -> None:
     for relation in IDENTITY_TABLES | {"migration"}:
         for statement in ("SELECT 1 FROM {}", "DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES"):
