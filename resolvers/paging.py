@@ -8,7 +8,7 @@ its reader may not know.
 import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, Literal, NamedTuple, Self
 from uuid import UUID
@@ -16,11 +16,11 @@ from uuid import UUID
 import orjson
 
 from core.errors import BadInput
+from core.text import UNSTORABLE
+from core.time import moment, since_epoch
 from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Key(NamedTuple):
@@ -60,19 +60,19 @@ class Order:
 
 def _to_json(value: object) -> object:
     if isinstance(value, datetime):
-        return (value - EPOCH) // MICROSECOND
+        return since_epoch(value)
     return str(value) if isinstance(value, UUID) else value
 
 
 def _from_json(value: object, kind: str) -> object:
     match kind, value:
         case "timestamptz", int(microseconds):
-            return EPOCH + microseconds * MICROSECOND
+            return moment(microseconds)
         case "uuid", str(text):
             return UUID(text)
         case "int4", int(number) if not isinstance(number, bool) and abs(number) < 2**31:
             return number
-        case "text", str(text) if "\0" not in text:
+        case "text", str(text) if not UNSTORABLE.search(text):
             return text
     raise ValueError(value)
 
