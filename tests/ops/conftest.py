@@ -6,6 +6,9 @@ import pytest
 from tests.conftest import Database
 from tests.ops.chat_file import Workbench
 from tests.ops.places import temporary_place
+from tests.schema.conftest import cast, client
+
+__all__ = ["cast", "client"]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from core.settings import CHECKOUT
 from ops.tinydb import Summary, import_tinydb
 from ops.tinydb.file import TABLES
+from tests.graph import Cast, Client, Person
 from tests.ops.big_file import EXPECTED, big_file
 from tests.ops.chat_file import Workbench
 
@@ -63,6 +65,39 @@ async def test_two_workspaces_get_what_the_file_holds(bench: Workbench, source: 
     assert not again.changed
     assert outcome(again) == expected
     assert await bench.everything() == before
+
+
+TOTALS = """{
+    viewer { membership { role } }
+    users(first: 1) { totalCount }
+    conversations(first: 1) { totalCount }
+    documents(first: 1) { totalCount }
+}"""
+COUNTS = """query ($after: String) { conversations(first: 100, after: $after) {
+    pageInfo { hasNextPage endCursor } nodes { messageCount } } }"""
+
+
+async def test_the_graph_tells_the_same(
+    bench: Workbench, source: Source, cast: Cast, client: Client
+) -> None:
+    await import_tinydb(bench.settings, source.file, tenant="acme", report=bench.report)
+    [owner] = await bench.rows("SELECT m.user_id FROM memberships m WHERE m.role = 'OWNER'")
+    session = await cast.insert(
+        "sessions", user_id=owner["user_id"], expires_at=datetime.now(UTC) + timedelta(hours=1)
+    )
+    asking = client.signed_in(Person(owner["user_id"], session, ""), "acme")
+    totals = await asking.ask(TOTALS)
+    assert totals.pop("viewer") == {"membership": {"role": "OWNER"}}
+    assert totals == {
+        name: {"totalCount": source.expected[name]}
+        for name in ("users", "conversations", "documents")
+    }
+    counted, after, more = 0, None, True
+    while more:
+        page = (await asking.ask(COUNTS, after=after))["conversations"]
+        counted += sum(node["messageCount"] for node in page["nodes"])
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    assert counted == source.expected["messages"]
 
 
 STORED = """
