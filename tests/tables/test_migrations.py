@@ -90,7 +90,7 @@ async def test_undoing_the_isolation_leaves_nobody_with_a_right(database: Databa
     owner = await database.connect()
     for table in sort_table_classes(APP_CONFIG.table_classes):
         grants = await owner.fetchval(
-            "SELECT relacl::text FROM pg_class WHERE oid = $1::regclass", table._meta.tablename
+            "SELECT relacl::text FROM pg_class WHERE oid = to_regclass($1)", table._meta.tablename
         )
         assert "parley_tenant" not in (grants or "")
         assert "parley_auth" not in (grants or "")
