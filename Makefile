@@ -7,7 +7,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 BUILT := explorer/dist/.built
-PYTEST_OPTIONS ?= -q --cov --cov-report=term
+PYTEST_OPTIONS ?= -q -n 2 --cov --cov-report=term
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,6 +1,6 @@
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.extensions import MaxTokensLimiter
+from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.types import ExecutionContext
 
 from schema.cost import Cost
@@ -9,6 +9,7 @@ from schema.query import Query
 from schema.snapshot import Snapshot
 
 MAX_TOKENS = 2000
+DOCUMENTS = 256
 
 
 class Schema(strawberry.Schema):
@@ -25,7 +26,14 @@ class Schema(strawberry.Schema):
 
 schema = Schema(
     query=Query,
-    extensions=[lambda: MaxTokensLimiter(MAX_TOKENS), Cost, Snapshot],
+    extensions=[
+        lambda: MaxTokensLimiter(MAX_TOKENS),
+        # Kept for all requests: an app sends the same few documents again and again.
+        lambda: ParserCache(maxsize=DOCUMENTS),
+        lambda: ValidationCache(maxsize=DOCUMENTS),
+        Cost,
+        Snapshot,
+    ],
 )
 
 

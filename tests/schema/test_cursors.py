@@ -54,7 +54,7 @@ async def test_cursors_of_other_connections(places: Places, name: str) -> None:
 
 
 @given(name=st.sampled_from(NAMES), cursor=FORGED, argument=st.sampled_from(["after", "before"]))
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=100)
 async def test_forged_cursors_are_refused(
     places: Places, name: str, cursor: str, argument: str
 ) -> None:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=100)
 async def test_any_page(places: Places, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(NAMES))
     rows, cursors = places.models[name], places.cursors[name]

