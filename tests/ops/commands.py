@@ -21,6 +21,12 @@ def environment(**variables: object) -> dict[str, str]:
     return clean | {f"PARLEY_{name.upper()}": str(value) for name, value in variables.items()}
 
 
+def _as_in_a_terminal() -> None:
+    """Tests may run where these are ignored, as under nohup, and children inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass
 class Command:
     process: subprocess.Popen[str]
@@ -43,6 +49,7 @@ class Command:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                preexec_fn=_as_in_a_terminal,  # noqa: PLW1509
             )
         )
         cls.running.append(command)
