@@ -11,8 +11,7 @@ from tables.engine import DB, Row, Scope
 PATIENCE = 2.0
 """Seconds that a health check waits."""
 
-
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class DatabaseUnreachable(Exception):

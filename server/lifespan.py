@@ -1,9 +1,6 @@
-import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-log = logging.getLogger("parley")
 
 
 class Lifespan:
