@@ -57,7 +57,7 @@ clean: ## remove what was built; data in .data stays
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 STEP = @printf '\n== %s\n'
-LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+LOCK_OPTIONS := --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 # --- programs that checks need
 

@@ -29,3 +29,20 @@ class Forbidden(RuleError):
 
 class Unauthenticated(RuleError):
     code = "UNAUTHENTICATED"
+
+
+class NotFound(RuleError):
+    code = "NOT_FOUND"
+
+
+class Conflict(RuleError):
+    code = "CONFLICT"
+
+
+class RateLimited(RuleError):
+    code = "RATE_LIMITED"
+
+    def __init__(self, retry_after: float) -> None:
+        """Seconds until another attempt may succeed."""
+        super().__init__("Too many attempts: wait a while.")
+        self.retry_after = retry_after

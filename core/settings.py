@@ -6,11 +6,24 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from limits import RateLimitItem, parse
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MALFORMED = "of a malformed URL"
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _limit(value: object) -> object:
+    if value == "off":
+        return None
+    return parse(value) if isinstance(value, str) else value
+
+
+Limit = Annotated[RateLimitItem | None, BeforeValidator(_limit)]
+"""As "100/minute", "10/5 minutes", or "off"."""
 
 
 class Settings(BaseSettings):
@@ -20,6 +33,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
+        arbitrary_types_allowed=True,
         hide_input_in_errors=True,  # a bad value may be a secret
     )
 
@@ -46,12 +60,50 @@ class Settings(BaseSettings):
     statement_cache_size: Annotated[int, Field(ge=0)] = 1024
     """Prepared statements kept per connection; 0 behind PgBouncer in transaction mode."""
 
+    valkey_url: SecretStr | None = None
+    """Cache and rate limits of all processes, as "valkey://host:6379/0". Unset: of each its own."""
+
+    cache_seconds: Annotated[int, Field(ge=0)] = 300
+    """How long sessions, users and memberships are cached; 0: not at all."""
+
+    cache_warm_up: Annotated[int, Field(ge=0)] = 0
+    """How many of the sessions that were used last are cached when the server starts."""
+
     jwt_algorithm: Literal["HS256", "EdDSA"] = "HS256"
     jwt_keys: dict[str, SecretStr] = {}
     """kid -> secret of at least 32 bytes (HS256) or PEM (EdDSA; a public key only verifies)."""
 
     jwt_signing_kid: str | None = None
     """The key that signs; by default the last one of `jwt_keys`."""
+
+    access_token_seconds: Seconds = 900
+    session_seconds: Seconds = 30 * 86400
+    """How long a session lasts after it was last refreshed."""
+
+    refresh_grace_seconds: Seconds = 30
+    """How long a refresh token that was exchanged already may be shown again, by a tab that did
+    not get the answer, as long as its successor was not used."""
+
+    refresh_cookie: bool = False
+    """Whether browser apps may keep the refresh token in a cookie."""
+
+    argon2_memory_kib: Annotated[int, Field(ge=8)] = 19 * 1024
+    argon2_time_cost: Annotated[int, Field(ge=1)] = 2
+    argon2_parallelism: Annotated[int, Field(ge=1)] = 1
+    """OWASP's minimum. A sign-in hashes anew what was hashed with other parameters."""
+
+    sign_in_floor: Annotated[float, Field(ge=0)] = 0.5
+    """Seconds that a failed sign-in takes, or a multiple: how its password was hashed, or whether
+    there was one, does not show."""
+
+    limit_address: Limit = parse("12000/minute")
+    limit_user: Limit = parse("6000/minute")
+    limit_tenant: Limit = parse("60000/minute")
+    limit_sign_in_address: Limit = parse("60/minute")
+    limit_sign_in_account: Limit = parse("10/5 minutes")
+    limit_sign_up_address: Limit = parse("60/hour")
+    limit_refresh_address: Limit = parse("600/minute")
+    limit_refresh_session: Limit = parse("120/minute")
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
 

@@ -29,3 +29,12 @@ class Viewer(Identity):
     @property
     def is_admin(self) -> bool:
         return self.role is not TenantRole.MEMBER
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request comes from: for sessions, limits and the audit log."""
+
+    request_id: str
+    ip_address: str | None = None
+    user_agent: str | None = None
