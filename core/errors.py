@@ -3,6 +3,8 @@
 Everything else that is raised is a fault of ours: the edge masks it.
 """
 
+from collections.abc import Sequence
+
 
 class RuleError(Exception):
     """A failure that the caller can act on. GraphQL shows `message` and `extensions`."""
@@ -15,12 +17,28 @@ class RuleError(Exception):
         self.field = field
 
     @property
+    def all(self) -> "Sequence[RuleError]":
+        return (self,)
+
+    @property
     def extensions(self) -> dict[str, object]:
         return {"code": self.code} | ({"field": list(self.field)} if self.field else {})
 
 
 class BadInput(RuleError):
     code = "BAD_INPUT"
+
+
+class InvalidInput(BadInput):
+    """Several faults at once."""
+
+    def __init__(self, faults: Sequence[BadInput]) -> None:
+        super().__init__(faults[0].message, faults[0].field)
+        self.faults = faults
+
+    @property
+    def all(self) -> Sequence[RuleError]:
+        return self.faults
 
 
 class Forbidden(RuleError):

@@ -99,11 +99,18 @@ class Settings(BaseSettings):
     limit_address: Limit = parse("12000/minute")
     limit_user: Limit = parse("6000/minute")
     limit_tenant: Limit = parse("60000/minute")
-    limit_sign_in_address: Limit = parse("60/minute")
-    limit_sign_in_account: Limit = parse("10/5 minutes")
-    limit_sign_up_address: Limit = parse("60/hour")
+    limit_sign_in: Limit = parse("10/5 minutes")
+    """Failures in a row to sign in to one account from one address."""
+
+    limit_sign_in_account: Limit = parse("200/hour")
+    limit_sign_in_address: Limit = parse("200/minute")
+    limit_sign_up_address: Limit = parse("200/hour")
+    limit_create_tenant: Limit = parse("100/hour")
     limit_refresh_address: Limit = parse("600/minute")
     limit_refresh_session: Limit = parse("120/minute")
+
+    seed_password: SecretStr | None = None
+    """Of the demo workspace's people, who get one each when it is unset."""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
 
@@ -122,6 +129,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"production needs {' and '.join(missing)}")
         if self.jwt_signing_kid is not None and self.jwt_signing_kid not in self.jwt_keys:
             raise ValueError("PARLEY_JWT_SIGNING_KID names no key of PARLEY_JWT_KEYS")
+        if self.argon2_memory_kib < 8 * self.argon2_parallelism:
+            raise ValueError(
+                "PARLEY_ARGON2_MEMORY_KIB must be 8 for each of …_PARALLELISM (RFC 9106)"
+            )
         return self
 
     @property

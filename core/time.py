@@ -6,6 +6,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def since_epoch(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 

@@ -10,6 +10,13 @@ class TenantRole(StrEnum):
     ADMIN = "ADMIN"
     MEMBER = "MEMBER"
 
+    def is_above(self, other: "TenantRole") -> bool:
+        return RANKS.index(self) < RANKS.index(other)
+
+
+RANKS = list(TenantRole)
+"""The highest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

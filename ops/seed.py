@@ -4,8 +4,11 @@ What it holds stands in demo.toml. Everything is recognised by its natural key, 
 run adds what is missing and touches nothing else.
 """
 
+import secrets
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,14 @@ from uuid import UUID
 
 import orjson
 
+from core.errors import BadInput
+from core.passwords import Passwords
 from core.settings import Settings
 from ops.database import Connection, as_owner
 from ops.failure import Failure
 
 MORNING = time(8)
+PASSWORD_BYTES = 12
 DEMO_FILE = Path(__file__).with_name("demo.toml")
 
 ADD_TENANT = """
@@ -27,6 +33,15 @@ ADD_USER = """
 INSERT INTO users (username, full_name, email)
 SELECT $1, $2, CASE WHEN NOT EXISTS (SELECT FROM users WHERE email = $3) THEN $3::text END
 ON CONFLICT (username) DO NOTHING
+"""
+# Whom this run added ($4), or an earlier one that gave no passwords: all that they say is the
+# demo's. Somebody who merely has the username must not be given a password that others know.
+FIND_LACKING = """
+SELECT id FROM users WHERE username = $1 AND password_hash IS NULL
+    AND ($4 OR (full_name = $2 AND email = $3)) FOR NO KEY UPDATE
+"""
+GIVE = """
+UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash IS NULL
 """
 ADD_MEMBERSHIP = """
 INSERT INTO memberships (tenant_id, user_id, role)
@@ -69,30 +84,64 @@ class Seeded:
     documents: int
     conversations: int
     messages: int
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those that were made up, by username. Nobody will see them again."""
+
+    configured: tuple[str, ...] = ()
+    """Usernames of those who got the password of the settings."""
 
     def __str__(self) -> str:
-        if not any((self.users, self.documents, self.conversations)):
-            return "the demo workspace is complete: nothing to add"
-        return (
-            f"demo workspace: added {self.users} users, {self.documents} documents,"
-            f" {self.conversations} conversations with {self.messages} messages"
-        )
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        if any((self.users, self.documents, self.conversations)):
+            yield (
+                f"demo workspace: added {self.users} users, {self.documents} documents,"
+                f" {self.conversations} conversations with {self.messages} messages"
+            )
+        else:
+            yield "the demo workspace is complete: nothing to add"
+        if self.configured:
+            yield f"PARLEY_SEED_PASSWORD is now the password of {', '.join(self.configured)}"
+        if self.passwords:
+            yield "sign in with these passwords, which are not shown again:"
+            yield from (f"  {name}  {password}" for name, password in self.passwords.items())
 
 
 async def seed(settings: Settings, now: datetime | None = None) -> Seeded:
     """All or nothing. The demo's days are counted back from `now` (UTC).
 
-    Raises Failure in production.
+    Raises Failure in production, and for a password that is too weak.
     """
     if settings.environment == "production":
-        raise Failure("the demo workspace is for development: nobody signs in as its people")
+        raise Failure("the demo workspace is for development: its passwords are printed")
     demo = tomllib.loads(DEMO_FILE.read_text(encoding="utf-8"))
-    async with as_owner(settings) as connection, connection.transaction():
-        await connection.execute(ADD_TENANT, demo["slug"], demo["name"])
-        tenant_id = await connection.fetchval(
-            "SELECT id FROM tenants WHERE slug = $1", demo["slug"]
-        )
-        return await _Seeding(connection, tenant_id, now or datetime.now(UTC)).run(demo)
+    with closing(Passwords.of(settings)) as passwords:
+        configured = await _configured_password(settings, passwords, demo["users"])
+        async with as_owner(settings) as connection, connection.transaction():
+            await connection.execute(ADD_TENANT, demo["slug"], demo["name"])
+            tenant_id = await connection.fetchval(
+                "SELECT id FROM tenants WHERE slug = $1", demo["slug"]
+            )
+            seeding = _Seeding(
+                connection, tenant_id, now or datetime.now(UTC), passwords, configured
+            )
+            return await seeding.run(demo)
+
+
+async def _configured_password(
+    settings: Settings, passwords: Passwords, users: list[dict[str, str]]
+) -> str | None:
+    """Raises Failure when it is too weak."""
+    if settings.seed_password is None:
+        return None
+    password = settings.seed_password.get_secret_value()
+    personal = [user[name] for user in users for name in ("username", "full_name", "email")]
+    try:
+        await passwords.check_strength(password, *personal)
+    except BadInput as error:
+        raise Failure(f"PARLEY_SEED_PASSWORD: {error.message}") from None
+    return password
 
 
 @dataclass
@@ -100,6 +149,12 @@ class _Seeding:
     connection: Connection
     tenant_id: UUID
     now: datetime
+    passwords: Passwords
+    configured: str | None
+    """The password of everybody; None: each gets another one."""
+
+    given: dict[str, str] = field(default_factory=dict)
+    """Passwords by username, of this run."""
 
     async def run(self, demo: dict[str, Any]) -> Seeded:
         users = [await self._add_user(user) for user in demo["users"]]
@@ -110,19 +165,32 @@ class _Seeding:
         people = {row["username"]: row["id"] for row in rows}
         documents = [await self._add_document(item, people) for item in demo["documents"]]
         messages = [await self._add_conversation(item, people) for item in demo["conversations"]]
-        return Seeded(sum(users), sum(documents), sum(map(bool, messages)), sum(messages))
+        return Seeded(
+            sum(users),
+            sum(documents),
+            sum(map(bool, messages)),
+            sum(messages),
+            {} if self.configured else self.given,
+            tuple(self.given) if self.configured else (),
+        )
 
     def _time(self, days_ago: int, at: time) -> datetime:
         return datetime.combine(self.now.date() - timedelta(days=days_ago), at, UTC)
 
     async def _add_user(self, user: dict[str, str]) -> int:
-        added = await self.connection.execute(
-            ADD_USER, user["username"], user["full_name"], user["email"]
-        )
+        person = (user["username"], user["full_name"], user["email"])
+        added = _count(await self.connection.execute(ADD_USER, *person))
         await self.connection.execute(
             ADD_MEMBERSHIP, self.tenant_id, user["username"], user["role"]
         )
-        return _count(added)
+        if id := await self.connection.fetchval(FIND_LACKING, *person, bool(added)):
+            await self._give_password(user["username"], id)
+        return added
+
+    async def _give_password(self, username: str, id: UUID) -> None:
+        password = self.configured or secrets.token_urlsafe(PASSWORD_BYTES)
+        await self.connection.execute(GIVE, id, await self.passwords.hash(password))
+        self.given[username] = password
 
     async def _add_document(self, document: dict[str, Any], people: dict[str, UUID]) -> int:
         added = await self.connection.execute(

@@ -3,7 +3,11 @@
 Members of a workspace see each other and its documents. A conversation is seen by its
 participants and by admins. E-mail, last sign-in and sessions are seen by oneself; the former two
 by admins too. What was deleted is seen, when asked for, by its owner and by admins; a deleted
-message by whoever sees its conversation, without content.
+message by whoever sees its conversation, without content. The audit log and the workspace's
+settings are seen by admins. E-mail and last sign-in of who left, or was added and never came in,
+are seen by nobody else: the view tenant_users does not show them.
+
+Admins change the workspace, and who is in it, up to their own role.
 
 A statement with a condition on conversations or on what was deleted takes the tenant as $1 and
 the viewer's user as $2. An admin's conditions name $2 too: PostgreSQL must know its type.
@@ -11,7 +15,8 @@ the viewer's user as $2. An admin's conditions name $2 too: PostgreSQL must know
 
 from uuid import UUID
 
-from core.viewer import Identity, Viewer
+from core.errors import Forbidden
+from core.viewer import Identity, TenantRole, Viewer
 
 # The viewer's own participation: what they have read, and whether they take part.
 JOIN_ME = """LEFT JOIN participants me
@@ -43,3 +48,17 @@ def sees_private(identity: Identity, user_id: UUID) -> bool:
     """Whether a person's e-mail and last sign-in may be shown."""
     is_admin = isinstance(identity, Viewer) and identity.is_admin
     return is_admin or identity.user_id == user_id
+
+
+def require_rank(actor: Viewer, role: TenantRole) -> None:
+    """Of whoever gives a role, or changes or removes who has it: admins, up to their own. Raises
+    Forbidden."""
+    require_admin(actor)
+    if role.is_above(actor.role):
+        raise Forbidden(f"Only an {role} may do this.")
+
+
+def require_admin(viewer: Viewer) -> None:
+    """Raises Forbidden for members."""
+    if not viewer.is_admin:
+        raise Forbidden("Only admins of the workspace may do this.")

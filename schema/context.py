@@ -1,25 +1,57 @@
 """What a field gets to know about its request."""
 
+import sys
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import strawberry
+from limits import RateLimitItem
 
 from core.errors import Forbidden, RuleError, Unauthenticated
-from core.viewer import Identity, Viewer
+from core.rate_limit import Budget
+from core.viewer import Caller, Identity, Viewer
+from resolvers.database import reading
 from resolvers.loading import Batch, K, Loaders, R
+from resolvers.services import Services
+
+
+@dataclass
+class RefreshCookie:
+    """Keeps the refresh token of a browser app, whose scripts never see it."""
+
+    received: str | None
+    sent: str | None = None
+    """What the answer sets: a token, or "" for the browser to forget it."""
 
 
 @dataclass
 class Context:
     """Made for each operation, with loaders of its own."""
 
-    request_id: str
+    services: Services
+    caller: Caller
+    tenant: str | None = None
+    """The workspace that the request names, by slug or id."""
+
+    refresh_cookie: RefreshCookie | None = None
+    """When the client asked for one."""
+
     who: Identity | None = None
     refusal: RuleError | None = None
     """Why a token that was sent is not accepted."""
 
+    budgets: list[Budget] = field(default_factory=list)
+    """What is left of the limits that the request counts against."""
+
+    retry_after: float = 0.0
+    """Seconds, once a limit was reached."""
+
+    has_written: bool = False
+    """Whether a rule that may change something has run."""
+
     loaders: Loaders = field(default_factory=Loaders)
+    _reading: AbstractAsyncContextManager[object] | None = None
 
     @property
     def identity(self) -> Identity:
@@ -39,6 +71,44 @@ class Context:
     def is_in(self, tenant_id: UUID) -> bool:
         """Whether the request is made in this workspace."""
         return isinstance(self.who, Viewer) and self.who.tenant_id == tenant_id
+
+    async def identify(self, identity: Identity) -> Identity:
+        """`identity` becomes who asks, in the request's workspace if they may. Raises
+        Unauthenticated."""
+        self.who = await self.services.authentication.authenticate(identity, self.tenant)
+        return self.who
+
+    async def identify_again(self) -> None:
+        """What came before in an operation may have changed who asks, and as what."""
+        if self.who is None:
+            return
+        try:
+            await self.identify(Identity(self.who.user_id, self.who.session_id))
+        except Unauthenticated as refusal:
+            self.who, self.refusal = None, refusal
+
+    def forget_refresh_cookie(self) -> None:
+        if self.refresh_cookie:
+            self.refresh_cookie.sent = ""
+
+    async def count(self, limit: RateLimitItem | None, name: str, key: str) -> None:
+        """One request more. Raises RateLimited."""
+        budget = await self.services.limits.take(limit, name, key)
+        if budget is not None:
+            self.budgets.append(budget)
+
+    async def begin_reading(self) -> None:
+        """Until `end_reading`, all that is read is of one moment."""
+        self.loaders = Loaders()
+        if self.who is not None:
+            self._reading = reading(self.who)
+            await self._reading.__aenter__()
+
+    async def end_reading(self) -> None:
+        self.loaders.cancel()
+        ending, self._reading = self._reading, None
+        if ending is not None:
+            await ending.__aexit__(*sys.exc_info())
 
     async def load(self, batch: Batch[K, R], key: K) -> R:
         return await self.loaders.load(batch, self.viewer, key)

@@ -5,7 +5,7 @@ shows and, as Private, those that its fields need.
 """
 
 import base64
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 import strawberry
@@ -27,6 +27,10 @@ def parse_global_id(text: str) -> tuple[str, UUID] | None:
     return (node_type, id) if global_id(node_type, id) == text else None
 
 
+@overload
+def key_of(text: str, node_type: str, *field: str) -> UUID: ...
+@overload
+def key_of(text: str | None, node_type: str, *field: str) -> UUID | None: ...
 def key_of(text: str | None, node_type: str, *field: str) -> UUID | None:
     """The key in a global id that a client gave. Raises BadInput for one of another type."""
     if text is None:

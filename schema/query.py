@@ -4,6 +4,7 @@ from uuid import UUID
 import strawberry
 
 from core.errors import BadInput
+from resolvers.audit_event import AuditEventRow, audit_events_by_id, list_audit_events
 from resolvers.conversation import (
     ConversationOrder,
     ConversationRow,
@@ -19,6 +20,7 @@ from resolvers.paging import PageArguments, Slice
 from resolvers.session import own_sessions_by_id
 from resolvers.tenant import TenantRow, tenants_by_id
 from resolvers.user import UserRow, list_users, user_by_username, users_by_id
+from schema.audit_event import AuditEvent, AuditFilter
 from schema.context import Context, Info
 from schema.conversation import Conversation, ConversationFilter
 from schema.document import Document, DocumentFilter
@@ -31,6 +33,7 @@ from schema.viewer import Viewer
 MAX_NODES = 100
 
 NODES: dict[str, Batch[UUID, object]] = {
+    "AuditEvent": audit_events_by_id,
     "Conversation": conversations_by_id,
     "Document": documents_by_id,
     "Membership": memberships_by_id,
@@ -143,3 +146,14 @@ class Query:
     ) -> Slice[DocumentRow]:
         wanted = (filter or DocumentFilter()).keys()
         return await list_documents(info.context.viewer, arguments, wanted)
+
+    @strawberry.field(
+        description="What was done in the workspace, newest first. For admins.",
+        graphql_type=Connection[AuditEvent],
+        extensions=[Paged()],
+    )
+    async def audit_events(
+        self, info: Info, arguments: PageArguments, filter: AuditFilter | None = None
+    ) -> Slice[AuditEventRow]:
+        viewer = info.context.viewer
+        return await list_audit_events(viewer, arguments, (filter or AuditFilter()).keys())

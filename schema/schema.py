@@ -1,15 +1,27 @@
+from dataclasses import replace
+from datetime import datetime
+
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
 from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.schema.types.base_scalars import DateTimeDefinition, wrap_parser
 from strawberry.types import ExecutionContext
 
 from schema.cost import Cost
 from schema.errors import refusal_code
+from schema.mutation import Mutation
 from schema.query import Query
 from schema.snapshot import Snapshot
 
 MAX_TOKENS = 2000
 DOCUMENTS = 256
+
+
+# Strawberry's own parser overflows at the end of the year 9999.
+DATE_TIME = replace(
+    DateTimeDefinition,
+    parse_value=wrap_parser(datetime.fromisoformat, "DateTime", (ValueError, OverflowError)),
+)
 
 
 class Schema(strawberry.Schema):
@@ -26,6 +38,8 @@ class Schema(strawberry.Schema):
 
 schema = Schema(
     query=Query,
+    mutation=Mutation,
+    scalar_overrides={datetime: DATE_TIME},
     extensions=[
         lambda: MaxTokensLimiter(MAX_TOKENS),
         # Kept for all requests: an app sends the same few documents again and again.

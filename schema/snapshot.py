@@ -3,21 +3,18 @@ from collections.abc import AsyncIterator
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
-from resolvers.database import reading
 from schema.context import Context
 
 
 class Snapshot(SchemaExtension):
-    """A query reads one snapshot of the database: its whole answer is of one moment."""
+    """A query reads one snapshot of the database: its whole answer is of one moment. Each field of
+    a mutation reads one of its own, after it has committed (schema/payload.py)."""
 
     async def on_execute(self) -> AsyncIterator[None]:
         context: Context = self.execution_context.context
-        is_query = self.execution_context.operation_type is OperationType.QUERY
-        if context.who is None or not is_query:
+        if self.execution_context.operation_type is OperationType.QUERY:
+            await context.begin_reading()
+        try:
             yield
-            return
-        async with reading(context.who):
-            try:
-                yield
-            finally:
-                context.loaders.cancel()
+        finally:
+            await context.end_reading()

@@ -6,21 +6,30 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from core.credentials import AccessTokens
+from core.rate_limit import Budget
 from core.settings import Settings
 from resolvers.database import close_database, open_database
+from resolvers.services import Services
 from server.explorer import assets
 from server.graphql import GraphQLView
 from server.health import healthz, readyz
 from server.lifespan import Lifespan
 from server.middleware import BodyLimit, RequestId
+from server.refresh_cookie import HEADER, REFRESH_PATH
+from server.responses import budget_headers
+
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "X-Tenant", "X-Request-Id", HEADER]
+EXPOSED_HEADERS = ["X-Request-Id", "Retry-After", *budget_headers(Budget(0, 0, 0.0))]
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or Settings()
+    services = Services.of(settings)
+    graphql = GraphQLView(services)
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLView(AccessTokens.of(settings))),
+            Route("/graphql", graphql),
+            Route(REFRESH_PATH, graphql),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             assets(),
@@ -31,11 +40,21 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
                 CORSMiddleware,
                 allow_origins=settings.allowed_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "X-Tenant", "X-Request-Id"],
-                expose_headers=["X-Request-Id"],
+                allow_credentials=settings.refresh_cookie,
+                allow_headers=ALLOWED_HEADERS,
+                expose_headers=EXPOSED_HEADERS,
                 max_age=86400,
             ),
             Middleware(BodyLimit, limit=settings.max_body_bytes),
         ],
     )
-    return Lifespan(app, start=lambda: open_database(settings), stop=close_database)
+
+    async def start() -> None:
+        await open_database(settings)
+        await services.start()
+
+    async def stop() -> None:
+        await services.stop()
+        await close_database()
+
+    return Lifespan(app, start=start, stop=stop)

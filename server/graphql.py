@@ -13,14 +13,16 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
 
-from core.credentials import AccessTokens
+from core.errors import RateLimited
+from resolvers.services import Services
 from schema.context import Context
 from schema.errors import presented
 from schema.schema import schema
 from server.explorer import PAGE_HEADERS, page
 from server.middleware import BodyTooLarge
+from server.refresh_cookie import set_refresh_cookie
 from server.request import context_of
-from server.responses import error_response
+from server.responses import budget_headers, error_response, rate_limited, seconds
 
 log = logging.getLogger("parley.graphql")
 
@@ -29,9 +31,9 @@ REFUSED = 400
 
 
 class GraphQLView(GraphQL[Context, None]):
-    def __init__(self, tokens: AccessTokens) -> None:
+    def __init__(self, services: Services) -> None:
         super().__init__(schema, subscription_protocols=())
-        self.tokens = tokens
+        self.services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -39,6 +41,8 @@ class GraphQLView(GraphQL[Context, None]):
             response = await self._answer(request)
         except HTTPException as refusal:
             response = error_response(refusal.status_code, "BAD_REQUEST", refusal.reason)
+        except RateLimited as refusal:
+            response = rate_limited(refusal)
         except ClientDisconnect:
             return
         except BodyTooLarge:
@@ -49,6 +53,8 @@ class GraphQLView(GraphQL[Context, None]):
             response = error_response(500, "INTERNAL", "Internal error.", requestId=request_id)
         if response.media_type == "application/json":
             _negotiate(request, response)
+        if isinstance(context := getattr(request.state, "context", None), Context):
+            _tell(response, context)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -71,7 +77,9 @@ class GraphQLView(GraphQL[Context, None]):
         request: Request | WebSocket,
         response: Response | WebSocket,  # noqa: ARG002
     ) -> Context:
-        return await context_of(request, self.tokens)
+        context = await context_of(request, self.services)
+        request.state.context = context
+        return context
 
     async def process_result(self, request: Request, result: Any) -> GraphQLHTTPResponse:
         # Here, and not in an extension: extensions can fail too.
@@ -108,6 +116,17 @@ def _negotiate(request: Request, response: Response) -> None:
         response.headers["content-type"] = f"{RESPONSE_TYPE}; charset=utf-8"
         if getattr(request.state, "refused", False):
             response.status_code = REFUSED
+
+
+def _tell(response: Response, context: Context) -> None:
+    """In headers, what is no part of an operation's result."""
+    if context.budgets:
+        budget = min(context.budgets, key=lambda budget: budget.remaining / budget.limit)
+        response.headers.update(budget_headers(budget))
+    if context.retry_after:
+        response.headers["Retry-After"] = seconds(context.retry_after)
+    if context.refresh_cookie:
+        set_refresh_cookie(response, context.refresh_cookie, context.services.settings)
 
 
 async def _disconnected(request: Request) -> None:

@@ -1,26 +1,44 @@
-"""From a request to who asks, and in which workspace."""
+"""From a request to who asks, from where, and in which workspace."""
 
 from starlette.requests import HTTPConnection
 
-from core.credentials import AccessTokens
 from core.errors import Unauthenticated
-from resolvers.session import authenticate
+from core.rate_limit import network
+from core.viewer import Caller, Viewer
+from resolvers.services import Services
 from schema.context import Context
+from server.refresh_cookie import refresh_cookie_of
 
 
-async def context_of(connection: HTTPConnection, tokens: AccessTokens) -> Context:
+async def context_of(connection: HTTPConnection, services: Services) -> Context:
     """A token that is not accepted is remembered rather than raised: signing in again must work
-    with the old one still attached."""
-    context = Context(request_id=connection.scope["state"]["request_id"])
+    with the old one still attached. Raises RateLimited."""
+    context = Context(
+        services=services,
+        caller=_caller(connection),
+        tenant=connection.headers.get("x-tenant"),
+        refresh_cookie=refresh_cookie_of(connection, services.settings),
+    )
+    await _count_address(context)
     header = connection.headers.get("authorization")
     if header is None:
         return context
     try:
-        identity = tokens.verify(_bearer(header))
-        context.who = await authenticate(identity, connection.headers.get("x-tenant"))
+        identity = await context.identify(services.tokens.verify(_bearer(header)))
     except Unauthenticated as refusal:
         context.refusal = refusal
+        return context
+    services.activity.note(identity.session_id)
+    await _count_viewer(context)
     return context
+
+
+def _caller(connection: HTTPConnection) -> Caller:
+    return Caller(
+        request_id=connection.scope["state"]["request_id"],
+        ip_address=connection.client.host if connection.client else None,
+        user_agent=connection.headers.get("user-agent"),
+    )
 
 
 def _bearer(header: str) -> str:
@@ -28,3 +46,15 @@ def _bearer(header: str) -> str:
     if scheme.casefold() != "bearer":
         raise Unauthenticated("Send Authorization: Bearer <access token>.")
     return token.strip()
+
+
+async def _count_address(context: Context) -> None:
+    limit = context.services.settings.limit_address
+    await context.count(limit, "address", network(context.caller.ip_address))
+
+
+async def _count_viewer(context: Context) -> None:
+    settings, who = context.services.settings, context.identity
+    await context.count(settings.limit_user, "user", str(who.user_id))
+    if isinstance(who, Viewer):
+        await context.count(settings.limit_tenant, "tenant", str(who.tenant_id))

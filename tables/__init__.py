@@ -1,6 +1,7 @@
 """Every table, by its name."""
 
 from tables.audit_event import AuditEvent
+from tables.cache_invalidation import CacheInvalidation
 from tables.conversation import Conversation, Participant
 from tables.document import Document
 from tables.membership import Membership
@@ -11,6 +12,7 @@ from tables.user import User
 
 __all__ = [
     "AuditEvent",
+    "CacheInvalidation",
     "Conversation",
     "Document",
     "Membership",

@@ -1,4 +1,5 @@
-from piccolo.columns import Boolean, Text
+from piccolo.columns import Boolean, Text, Timestamptz
+from piccolo.columns.defaults.timestamptz import TimestamptzNow
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -15,6 +16,11 @@ class Membership(Times, InTenant, Table, tablename="memberships"):
     user_id = Reference(User, null=False)
     role = Text()
     is_active = Boolean(default=True)
+    entered_at = Timestamptz(
+        null=True,
+        default=TimestamptzNow(),
+        help_text="When they came in. NULL: they were added, and have not been here since.",
+    )
 
     memberships_user_key = Unique(["tenant_id", "user_id"])
     memberships_user_fkey = ForeignKeyConstraint(["user_id"], "users", ["id"])

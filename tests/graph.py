@@ -1,6 +1,7 @@
 """A cast of people in two workspaces, and a client that asks as one of them."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +14,17 @@ from uuid_utils.compat import uuid7
 
 from core.credentials import AccessTokens
 from core.settings import Settings
+from server.app import create_app
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SETTINGS = Settings(environment="test")
+# Without what tests of something else would only wait for, or have to count.
+SETTINGS = Settings(
+    environment="test",
+    sign_in_floor=0,
+    limit_address=None,
+    limit_user=None,
+    limit_tenant=None,
+)
 TOKENS = AccessTokens.of(SETTINGS)
 
 
@@ -131,6 +140,12 @@ class Cast:
             "documents", tenant_id=tenant, owner_id=owner, **(defaults | values)
         )
 
+    async def audit_event(self, tenant: UUID, action: str, **values: Any) -> UUID:
+        defaults = {"created_at": self.tick()}
+        return await self.insert(
+            "audit_events", tenant_id=tenant, action=action, **(defaults | values)
+        )
+
     async def cite(self, tenant: UUID, message: UUID, *documents: UUID) -> None:
         for position, document in enumerate(documents):
             await self.insert(
@@ -164,7 +179,28 @@ class Client:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
+    async def mutate(self, mutation: str, select: str = "", **input: Any) -> Any:
+        """The payload: `errors`, and what is selected. Without input for `signOut` and its like."""
+        type = f"{mutation[0].upper()}{mutation[1:]}Input!"
+        declared, given = (f"($input: {type})", "(input: $input)") if input else ("", "")
+        fields = f"{{ errors {{ code message field }} {select} }}"
+        data = await self.ask(f"mutation {declared} {{ {mutation}{given} {fields} }}", input=input)
+        return data[mutation]
+
+    async def refused(self, mutation: str, **input: Any) -> list[tuple[str, list[str] | None]]:
+        """The code and field of each error in the payload."""
+        errors = (await self.mutate(mutation, **input))["errors"]
+        return [(error["code"], error["field"]) for error in errors]
+
     async def codes(self, query: str, **variables: Any) -> list[str]:
         """The codes of an answer's errors."""
         answer = (await self.post(query, **variables)).json()
         return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+
+@asynccontextmanager
+async def asking(settings: Settings = SETTINGS) -> AsyncIterator[Client]:
+    """As nobody, an app of its own on the database that is open."""
+    transport = httpx.ASGITransport(create_app(settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
+        yield Client(http)

@@ -50,7 +50,7 @@ def of_nobody(sql: str) -> bool:
 def _is_fenced(sql: str, reference: re.Match[str]) -> bool:
     verb, table, alias = reference.groups()
     if verb.upper() == "INTO":
-        values = rf"INTO (?:public\.)?{table} \(tenant_id,.*?(VALUES \(|SELECT )\$1\b"
+        values = rf"INTO (?:public\.)?{table} (?:AS \w+ )?\(tenant_id,.*?(VALUES \(|SELECT )\$1\b"
         return re.search(values, sql, I) is not None
     inside = _enclosing(sql, reference.start())[0]
     return any(

@@ -141,7 +141,7 @@ class _Import:
 async def _audit(run: Run, summary: Summary, file: Path) -> None:
     details = {"file": storable_text(file.name, set()), **summary.counts()}
     await run.connection.execute(
-        "INSERT INTO audit_events (tenant_id, action, details) VALUES ($1, 'import.tinydb', $2)",
+        "INSERT INTO audit_events (tenant_id, action, details) VALUES ($1, 'import.finished', $2)",
         run.tenant_id,
         orjson.dumps(details).decode(),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from core.passwords import MAX_ITERATIONS
 from core.text import UNSTORABLE, normalised
 from core.time import moment
 from ops.tinydb.fields import Fields, Rejected, shown
@@ -14,7 +15,6 @@ from ops.tinydb.run import Columns, Entry, Run, Workspace, key_at
 
 MAX_USERNAME = 150
 MAX_EMAIL = 254
-MAX_ITERATIONS = 10_000_000
 FIELDS = frozenset(["username", "email", "password_hash", "is_active", "created_at"])
 
 _HASH = re.compile(r"(pbkdf2_sha256\$([1-9][0-9]{0,7})\$[^$]{1,200}\$)([0-9a-fA-F]{64})")

@@ -67,6 +67,25 @@ def test_the_signing_key_must_exist() -> None:
         settings(jwt_keys={"a": KEY}, jwt_signing_kid="b")
 
 
+def test_argon2_needs_memory_for_each_lane() -> None:
+    settings(argon2_memory_kib=32, argon2_parallelism=4)
+    with pytest.raises(ValidationError, match="PARLEY_ARGON2_MEMORY_KIB"):
+        settings(argon2_memory_kib=31, argon2_parallelism=4)
+
+
+def test_limits_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_LIMIT_USER", "3/5 minutes")
+    monkeypatch.setenv("PARLEY_LIMIT_TENANT", "off")
+    read = settings()
+    assert read.limit_user is not None
+    assert (read.limit_user.amount, read.limit_user.get_expiry()) == (3, 300)
+    assert read.limit_tenant is None
+    for text in ("3", "many/minute", "3/fortnight", "-1/minute"):
+        monkeypatch.setenv("PARLEY_LIMIT_USER", text)
+        with pytest.raises(ValidationError, match="limit_user"):
+            settings()
+
+
 def test_no_secret_in_the_message_of_a_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARLEY_JWT_KEYS", '["hush"]')
     with pytest.raises(ValidationError) as caught:

@@ -1,5 +1,6 @@
 """What every command shares: one clear line for what goes wrong, output that can be piped."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_a_bad_key_is_refused_before_anything_starts(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+async def test_a_weak_password_of_the_demo(database: Database) -> None:
+    line = failure("seed", owner_database_url=database.url("parley_owner"), seed_password="hush")
+    assert line == "PARLEY_SEED_PASSWORD: Must have at least 8 characters."
+
+
 async def test_a_database_that_is_not_migrated(database: Database) -> None:
     connection = await database.connect()
     await connection.execute("ALTER TABLE tenants RENAME COLUMN slug TO slugs")
@@ -59,7 +65,11 @@ async def test_a_database_that_is_not_migrated(database: Database) -> None:
 async def test_commands_in_a_row(database: Database, tmp_path: Path) -> None:
     url = database.url("parley_owner")
     assert run("migrate", owner_database_url=url)[2] == "the database is up to date\n"
-    assert "added 3 users" in run("seed", owner_database_url=url)[2]
+    first, second = (run("seed", owner_database_url=url) for _ in range(2))
+    assert (first[0], first[1]) == (0, "")
+    assert "added 3 users" in first[2]
+    assert re.findall(r"^  (\w+)  \S{16}$", first[2], re.MULTILINE) == ["admin", "user2", "user3"]
+    assert second == (0, "", "the demo workspace is complete: nothing to add\n")
     arguments = ["--user", "user3", "--tenant", "demo", "--minutes", "1"]
     code, out, err = run("token", *arguments, owner_database_url=url, data_dir=tmp_path)
     assert (code, err) == (0, "")

@@ -398,8 +398,21 @@ async def test_the_audit_log_tells_of_what_changed_something(bench: Workbench) -
     summary = await bench.bring(chat())
     await bench.bring(chat())
     [event] = await bench.rows("SELECT * FROM audit_events")
-    assert (event["action"], event["actor_id"]) == ("import.tinydb", None)
+    assert (event["action"], event["actor_id"]) == ("import.finished", None)
     assert orjson.loads(event["details"]) == {"file": "chat.json"} | summary.counts()
+
+
+async def test_the_audit_log_tells_of_what_was_left_out(bench: Workbench) -> None:
+    bench.file = bench.file.with_name("ch\udcffat.json")
+    await bench.bring(chat() | {"users": [user("ann"), user("bob"), user("ann"), None]})
+    [event] = await bench.rows("SELECT * FROM audit_events e JOIN tenants t ON t.id = tenant_id")
+    details = orjson.loads(event["details"])
+    assert (event["slug"], event["target_id"]) == ("acme", None)
+    assert details["file"] == "ch\ufffdat.json"
+    assert details["imported"]["users"] == 2
+    assert details["already_there"]["users"] == 0
+    assert details["duplicates"] == {"users": 1}
+    assert details["rejected"] == {"users_not_an_object": 1}
 
 
 async def test_progress_reaches_the_end_of_every_step(bench: Workbench) -> None:

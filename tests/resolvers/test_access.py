@@ -2,8 +2,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from core.errors import Forbidden
 from core.viewer import Identity, TenantRole, Viewer
-from resolvers.access import sees_conversation, sees_deleted, sees_private
+from resolvers.access import require_admin, sees_conversation, sees_deleted, sees_private
 
 ME, OTHER, TENANT = uuid4(), uuid4(), uuid4()
 
@@ -28,3 +29,13 @@ def test_private_fields_are_of_oneself_and_for_admins(person: UUID) -> None:
     assert sees_private(_viewer(TenantRole.MEMBER), person) == is_me
     assert sees_private(_viewer(TenantRole.ADMIN), person)
     assert sees_private(_viewer(TenantRole.OWNER), person)
+
+
+@pytest.mark.parametrize("role", ["OWNER", "ADMIN"])
+def test_what_is_for_admins_is_for_owners_too(role: str) -> None:
+    require_admin(_viewer(TenantRole(role)))
+
+
+def test_what_is_for_admins_is_not_for_members() -> None:
+    with pytest.raises(Forbidden):
+        require_admin(_viewer(TenantRole.MEMBER))

@@ -1,13 +1,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 import pytest_asyncio
 
-from server.app import create_app
 from tests.conftest import Database
-from tests.graph import SETTINGS, Cast, Client
+from tests.graph import Cast, Client, asking
 from tests.schema.places import Places, furnished
 from tests.schema.twins import Twins, side_by_side
 from tests.schema.workspace import Workspace, open_workspace
@@ -22,9 +20,8 @@ async def cast(database: Database) -> AsyncIterator[Cast]:
 
 @pytest.fixture
 async def client(db: Database) -> AsyncIterator[Client]:
-    transport = httpx.ASGITransport(create_app(SETTINGS))
-    async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
-        yield Client(http)
+    async with asking() as client:
+        yield client
 
 
 @pytest.fixture

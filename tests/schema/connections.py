@@ -127,6 +127,10 @@ def of_workspace() -> dict[str, tuple[Connection, Source]]:
             Connection("documents(@)"),
             Source("Document", "documents", newest, True, _alive),
         ),
+        "audit events": (
+            Connection("auditEvents(@)"),
+            Source("AuditEvent", "audit_events", newest, True),
+        ),
         "nothing": (
             Connection('users(@, search: "nobody")'),
             Source("User", "users", newest, False, lambda _: False),

@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from uuid import UUID
 
-import httpx
-
-from server.app import create_app
 from tables.engine import DB
 from tests.conftest import cloned
-from tests.graph import SETTINGS, START, Cast, Client
+from tests.graph import START, Cast, Client, asking
 from tests.schema.connections import (
     OF_OTHERS,
     Connection,
@@ -27,17 +24,22 @@ from tests.schema.connections import (
 SIZE = 23
 NAMES = [
     *(*orders(), "of a user", "messages", "all messages", "participants"),
-    *("members", "users", "documents", "cited by", "nothing"),
+    *("members", "users", "documents", "cited by", "audit events", "nothing"),
 ]
 random = Random(4)
 
 
 @dataclass(frozen=True)
 class Places:
-    client: Client
+    member: Client
+    admin: Client
     connections: dict[str, Connection]
     models: dict[str, list[str]]
-    cursors: dict[str, list[str]]
+    cursors: dict[str, list[str]] = field(default_factory=dict)
+
+    def by(self, name: str) -> Client:
+        """Somebody who may ask the connection."""
+        return self.admin if name == "audit events" else self.member
 
 
 @asynccontextmanager
@@ -45,9 +47,8 @@ async def furnished(postgres: Path) -> AsyncIterator[Places]:
     async with cloned(postgres) as database:
         await DB.open(database.url("parley_app"), size=4)
         connection = await database.connect()
-        transport = httpx.ASGITransport(create_app(SETTINGS))
-        async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
-            yield await _furnish(Cast(connection), Client(http))
+        async with asking() as client:
+            yield await _furnish(Cast(connection), client)
         await connection.close()
 
 
@@ -67,19 +68,20 @@ async def _furnish(cast: Cast, client: Client) -> Places:
             created_at=_time(),
         )
     document = await _documents(cast, tenant, talks)
+    for _ in range(SIZE):
+        await cast.audit_event(tenant, "x", created_at=_time())
     found = orders() | of_conversation(talks[0]) | of_workspace() | of_document(document)
     assert set(found) == set(NAMES)
-    client = client.signed_in(cast.people["a-0"])
-    cursors = {}
-    for name, (connection, _) in found.items():
-        edges = (await connection.page(client, first=100))["edges"]
-        cursors[name] = [edge["cursor"] for edge in edges]
-    return Places(
-        client,
+    places = Places(
+        client.signed_in(cast.people["a-0"]),
+        client.signed_in(cast.people["root"]),
         {name: connection for name, (connection, _) in found.items()},
         {name: await model(cast, source) for name, (_, source) in found.items()},
-        cursors,
     )
+    for name, connection in places.connections.items():
+        edges = (await connection.page(places.by(name), first=100))["edges"]
+        places.cursors[name] = [edge["cursor"] for edge in edges]
+    return places
 
 
 async def _people(cast: Cast, tenant: UUID) -> list[UUID]:
@@ -94,6 +96,8 @@ async def _people(cast: Cast, tenant: UUID) -> list[UUID]:
             member,
         )
         people.append(person.id)
+    admin = await cast.person("root", tenant)
+    await cast.member(tenant, admin.id, "ADMIN")
     return people
 
 

@@ -20,7 +20,7 @@ async def test_any_page(places: Places, data: st.DataObject) -> None:
     after, before = data.draw(place), data.draw(place)
     limit, forward = data.draw(st.integers(1, SIZE + 2)), data.draw(st.booleans())
     page = await places.connections[name].page(
-        places.client,
+        places.by(name),
         **{"first" if forward else "last": limit},
         after=None if after is None else cursors[after],
         before=None if before is None else cursors[before],
@@ -55,7 +55,7 @@ async def _forward(places: Places, name: str, size: int) -> list[str]:
     info = {"hasNextPage": True, "endCursor": None}
     while info["hasNextPage"]:
         page = await places.connections[name].page(
-            places.client, first=size, after=info["endCursor"]
+            places.by(name), first=size, after=info["endCursor"]
         )
         found += [node["id"] for node in page["nodes"]]
         info = page["pageInfo"]
@@ -67,7 +67,7 @@ async def _backward(places: Places, name: str, size: int) -> list[str]:
     info = {"hasPreviousPage": True, "startCursor": None}
     while info["hasPreviousPage"]:
         page = await places.connections[name].page(
-            places.client, last=size, before=info["startCursor"]
+            places.by(name), last=size, before=info["startCursor"]
         )
         found[:0] = [node["id"] for node in page["nodes"]]
         info = page["pageInfo"]
@@ -76,7 +76,7 @@ async def _backward(places: Places, name: str, size: int) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_one_of_first_and_last_from_1_to_100(places: Places, name: str) -> None:
-    connection, client = places.connections[name], places.client
+    connection, client = places.connections[name], places.by(name)
     refused: list[dict[str, Any]] = [
         {},
         {"first": None},

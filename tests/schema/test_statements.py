@@ -72,8 +72,12 @@ async def db(statements: Statements, database: Database) -> Database:
 
 
 async def _populate(acme: Workspace) -> None:
-    """20 conversations of 20 messages of 4 people, each message with 2 of 10 documents."""
+    """20 conversations of 20 messages of 4 people, each message with 2 of 10 documents;
+    4 people in 20 events."""
     documents = [await acme.document("bob") for _ in range(10)]
+    for n in range(20):
+        actor = acme.user(("ada", "bob", "carl", "dora")[n % 4])
+        await acme.cast.audit_event(acme.id, "x", actor_id=actor)
     for n in range(20):
         talk = await acme.talk(("bob", "carl")[n % 2], "ada")
         for m in range(20):
@@ -121,6 +125,10 @@ CASES = {
             *("documents", "message_documents", "count message_documents", "conversations"),
         ],
     ),
+    "the audit log": (
+        "{ auditEvents(first: 20) { totalCount nodes { targetId actor { username } } } }",
+        ["audit_events", "count audit_events", "sessions", "tenant_users"],
+    ),
 }
 
 
@@ -159,6 +167,7 @@ async def test_edges_without_rows_ask_nothing_further(
         ('{ user(by: {username: "bob"}) { id } }', ["tenant_users"]),
         ('{ conversation(by: {shortId: "x"}) { id } }', ["conversations"]),
         ("{ documents(first: 9) { nodes { id } } }", ["documents"]),
+        ("{ auditEvents(first: 9) { nodes { id actor { id } } } }", ["audit_events"]),
         ('{ node(id: "x") { id } }', []),
     ],
 )
@@ -167,6 +176,15 @@ async def test_root_fields(
 ) -> None:
     sent = await statements.during(acme.by("ada").ask(query))
     assert sent == sorted([*expected, "sessions"])
+
+
+async def test_who_is_refused_has_nothing_read(acme: Workspace, statements: Statements) -> None:
+    event = gid("AuditEvent", await acme.cast.audit_event(acme.id, "x"))
+    for query in (
+        "{ auditEvents(first: 9) { totalCount } }",
+        f'{{ node(id: "{event}") {{ id }} }}',
+    ):
+        assert await statements.during(acme.by("bob").post(query)) == ["sessions"]
 
 
 async def test_nodes_are_fetched_by_type(acme: Workspace, statements: Statements) -> None:

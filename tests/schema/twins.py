@@ -17,10 +17,9 @@ from uuid import UUID
 
 import httpx
 
-from server.app import create_app
 from tables.engine import DB
 from tests.conftest import cloned
-from tests.graph import SETTINGS, START, Cast, Client
+from tests.graph import START, Cast, Client, asking
 
 SECRET = "acmeonly"
 TABLES = {
@@ -30,6 +29,7 @@ TABLES = {
     "memberships": "Membership",
     "participants": "Participant",
     "message_documents": "MessageDocument",
+    "audit_events": "AuditEvent",
 }
 TOKEN = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
 
@@ -80,9 +80,8 @@ async def side_by_side(postgres: Path) -> AsyncIterator[Twins]:
     async with cloned(postgres) as database:
         await DB.open(database.url("parley_app"), size=8)
         connection = await database.connect()
-        transport = httpx.ASGITransport(create_app(SETTINGS))
-        async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
-            yield await _pair(Cast(connection), Client(http))
+        async with asking() as client:
+            yield await _pair(Cast(connection), client)
         await connection.close()
 
 
@@ -154,6 +153,14 @@ async def _fill(cast: Cast, twin: Twin) -> None:
                 source_id=f"{one['short_id']}-{n}",
             )
             await cast.cite(twin.id, message, document, gone)
+    for actor in people[:2]:
+        await cast.audit_event(
+            twin.id,
+            "document.added",
+            actor_id=actor,
+            target_id=f"Document:{document}",
+            details={"of": prefix},
+        )
     await cast.connection.execute(
         "UPDATE tenants SET settings = jsonb_build_object('of', $2::text) WHERE id = $1",
         twin.id,

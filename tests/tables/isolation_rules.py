@@ -14,7 +14,8 @@ FENCED = """
           FROM pg_class c,
                LATERAL (SELECT CASE relname WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END AS key)
          WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-           AND relname NOT IN ('users', 'sessions', 'refresh_tokens', 'migration')  -- global
+           AND relname NOT IN ('users', 'sessions', 'refresh_tokens', 'cache_invalidations',
+                               'migration')  -- global
     ), columns AS (
         SELECT attrelid, attnum, attname::text AS name FROM pg_attribute WHERE attnum > 0
     ), keys AS (  -- foreign keys, with their columns' names in order

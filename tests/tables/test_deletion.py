@@ -11,7 +11,8 @@ from tests.tables.world import Connection, add_row
 
 TABLES = """
     SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-       AND relkind IN ('r', 'p') AND relname <> 'migration' ORDER BY relname
+       AND relkind IN ('r', 'p') AND relname NOT IN ('migration', 'cache_invalidations')
+     ORDER BY relname
 """
 
 

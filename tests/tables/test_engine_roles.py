@@ -12,7 +12,7 @@ from tests.tables.conftest import Tenants
 from tests.tables.world import pool_is_whole
 
 WHO = "SELECT current_user::text AS name"
-IDENTITY_TABLES = {"users", "sessions", "refresh_tokens"}
+IDENTITY_TABLES = {"users", "sessions", "refresh_tokens", "cache_invalidations"}
 SHARED_TABLES = {"tenants", "memberships"}
 
 
@@ -91,16 +91,26 @@ async def test_what_tenants_wrote_is_out_of_reach_of_identity(
     [
         "SELECT settings FROM tenants",
         "SELECT * FROM tenants",
-        "SELECT password_hash FROM users",
-        "SELECT 1 FROM users WHERE password_hash IS NULL",
-        "SELECT 1 FROM refresh_tokens",
+        "SELECT 1 FROM audit_events",
+        "UPDATE audit_events SET action = ''",
+        "DELETE FROM audit_events",
         "UPDATE memberships SET role = 'OWNER'",
-        "INSERT INTO memberships DEFAULT VALUES",
-        "UPDATE sessions SET revoked_at = NULL",
+        "UPDATE memberships SET is_active = true",
+        "DELETE FROM memberships",
+        "UPDATE tenants SET name = 'x'",
+        "UPDATE users SET is_superuser = true",
+        "UPDATE users SET is_active = true",
+        "UPDATE users SET username = 'x'",
+        "INSERT INTO users (username, is_superuser) VALUES ('x', true)",
         "DELETE FROM users",
+        "UPDATE sessions SET user_id = uuidv7()",
+        "DELETE FROM sessions",
+        "UPDATE refresh_tokens SET token_hash = ''",
+        "INSERT INTO cache_invalidations (key) VALUES ('x')",
+        "SELECT invalidate('x')",
     ],
 )
-async def test_identity_reads_no_more_than_it_needs(
+async def test_identity_may_do_no_more_than_it_needs(
     db: Database, tenants: Tenants, statement: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

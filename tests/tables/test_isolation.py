@@ -8,6 +8,9 @@ READ, WRITE = "SELECT", "DELETE, INSERT, SELECT, UPDATE"
 TENANT = ["id", "slug", "name", "created_at", "updated_at"]
 USER = ["id", "username", "email", "full_name", "is_active", "is_superuser", "last_login_at"]
 USER += ["created_at", "updated_at"]
+PROFILE = ["email", "full_name", "password_hash"]
+SESSION = ["id", "user_id", "user_agent", "ip_address"]
+EVENT = ["tenant_id", "action", "actor_id", "target_id", "details", "ip_address", "request_id"]
 
 
 async def test_tenants_are_apart_in_every_table(database: Database) -> None:
@@ -33,8 +36,25 @@ async def test_each_role_has_exactly_these_rights(database: Database) -> None:
         "parley_auth": {
             "memberships": READ,
             "sessions": READ,
+            "refresh_tokens": "DELETE, INSERT, SELECT",
+            "cache_invalidations": "DELETE, SELECT",
             **{f"tenants.{column}": READ for column in TENANT},  # not settings
-            **{f"users.{column}": READ for column in USER},  # not password_hash
+            **{f"tenants.{column}": f"INSERT, {READ}" for column in ("id", "slug", "name")},
+            **{f"memberships.{column}": "INSERT" for column in ("tenant_id", "user_id", "role")},
+            "memberships.entered_at": "UPDATE",
+            **{f"users.{column}": READ for column in USER},
+            "users.id": f"INSERT, {READ}",
+            "users.username": f"INSERT, {READ}",
+            **{f"users.{column}": f"INSERT, {READ}, UPDATE" for column in PROFILE},
+            "users.last_login_at": f"{READ}, UPDATE",
+            **{f"sessions.{column}": "INSERT" for column in SESSION},
+            **{f"sessions.{column}": "UPDATE" for column in ("last_activity_at", "revoked_at")},
+            **{
+                f"sessions.{column}": "INSERT, UPDATE"
+                for column in ("home_tenant_id", "expires_at")
+            },
+            "refresh_tokens.used_at": "UPDATE",
+            **{f"audit_events.{column}": "INSERT" for column in EVENT},  # append-only
         },
     }
     await owner.close()

@@ -1,0 +1,195 @@
+"""How many attempts are left: sliding windows of the `limits` library, one for each limit and key.
+
+Valkey counts for all processes. While it is away, each process counts by itself.
+"""
+
+import math
+import re
+import time
+from contextlib import suppress
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from typing import NamedTuple
+
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage
+from limits.aio.storage.redis.bridge import RedisBridge
+
+from core.errors import RateLimited
+from core.valkey import Away, Valkey
+
+PLAIN = re.compile(r"[\w.:/@+-]{1,100}")
+MOMENT = 0.01  # a slot is free just after its time, and Valkey counts in milliseconds
+ROOM = 1000
+
+# Both scripts of the library in one round trip, and nothing in between.
+TAKE = f"""
+local function acquire(KEYS, ARGV)
+{RedisBridge.SCRIPT_ACQUIRE_SLIDING_WINDOW.decode()}
+end
+local function window(KEYS, ARGV)
+{RedisBridge.SCRIPT_SLIDING_WINDOW.decode()}
+end
+local taken = acquire(KEYS, ARGV)
+local counts = window(KEYS, {{ARGV[2]}})
+return {{taken and 1 or 0, counts[1], counts[2], counts[3], counts[4]}}
+"""
+
+
+class Budget(NamedTuple):
+    limit: int
+    remaining: int
+    reset_after: float
+    """Seconds until the whole budget is there again, if nothing more is taken."""
+
+
+class Window(NamedTuple):
+    """Attempts of the window before and of this one, and for how many seconds they count."""
+
+    previous: int
+    previous_left: float
+    current: int
+    current_left: float
+
+
+class RateLimits:
+    def __init__(self, valkey: Valkey | None) -> None:
+        """No Valkey: this process counts by itself."""
+        self._valkey = valkey
+        self._shared = Shared(valkey) if valkey else None
+        self._memory = Memory()
+
+    async def take(self, limit: RateLimitItem | None, name: str, *keys: str) -> Budget | None:
+        """Counts one attempt, of whatever `keys` say. Refused ones do not count. None: no limit.
+        Raises RateLimited."""
+        if limit is None:
+            return None
+        taken, window = await self._take(limit, _key(limit, name, keys))
+        if not taken:
+            raise RateLimited(_retry_after(limit, window))
+        return _budget(limit, window)
+
+    async def reset(self, limit: RateLimitItem | None, name: str, *keys: str) -> None:
+        """As if nothing had been counted."""
+        if limit is None:
+            return
+        key = _key(limit, name, keys)
+        if self._shared:
+            with suppress(Away):
+                await self._shared.reset(key)
+        await self._memory.clear_sliding_window(key, limit.get_expiry())
+
+    async def close(self) -> None:
+        if self._valkey:
+            await self._valkey.close()
+
+    async def _take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
+        if self._shared:
+            with suppress(Away):
+                return await self._shared.take(limit, key)
+        return await self._memory.take(limit, key)
+
+
+class Shared:
+    """Counts in Valkey."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self._valkey = valkey
+        self._script = valkey.client.register_script(TAKE)
+
+    async def take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
+        """Raises Away."""
+        keys = _windows(key)
+        arguments = [limit.amount, limit.get_expiry(), 1]
+        taken, previous, previous_left, current, current_left = await self._valkey.ask(
+            lambda _: self._script(keys, arguments)
+        )
+        return bool(taken), Window(
+            int(previous or 0),
+            max(previous_left, 0) / 1000,
+            int(current or 0),
+            max(current_left, 0) / 1000,
+        )
+
+    async def reset(self, key: str) -> None:
+        """Raises Away."""
+        await self._valkey.ask(lambda client: client.delete(*_windows(key)))
+
+
+class Memory(MemoryStorage):
+    """Counts in this process. Theirs looks through all keys at each attempt: with many, the server
+    would do nothing else. This one looks when there are twice as many as after the last time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = ROOM
+
+    async def take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
+        seconds = limit.get_expiry()
+        taken = await self.acquire_sliding_window_entry(key, limit.amount, seconds)
+        return taken, Window(*await self.get_sliding_window(key, seconds))
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        if len(self.expirations) >= self._room:
+            self._forget_expired()
+        self.storage[key] += amount
+        self.expirations.setdefault(key, time.time() + expiry)
+        return self.storage[key]
+
+    def _forget_expired(self) -> None:
+        now = time.time()
+        for key in [key for key, expires in self.expirations.items() if expires <= now]:
+            del self.storage[key], self.expirations[key]
+        self._room = max(ROOM, 2 * len(self.expirations))
+
+
+def _key(limit: RateLimitItem, name: str, keys: tuple[str, ...]) -> str:
+    return f"{limit.amount}/{limit.get_expiry()}:{name}:{'|'.join(map(plain, keys))}"
+
+
+def _windows(key: str) -> list[str]:
+    return [f"rate:previous:{key}", f"rate:{key}"]
+
+
+def _budget(limit: RateLimitItem, window: Window) -> Budget:
+    seconds = limit.get_expiry()
+    weighted = window.previous * window.previous_left / seconds + window.current
+    remaining = max(limit.amount - math.floor(weighted), 0)
+    return Budget(limit.amount, remaining, _whole_after(seconds, window) + MOMENT)
+
+
+def _whole_after(seconds: int, window: Window) -> float:
+    """The library rounds down: what weighs less than one attempt counts no more."""
+    if window.current:
+        return window.current_left - seconds / window.current
+    return window.previous_left - seconds / window.previous if window.previous else 0.0
+
+
+def _retry_after(limit: RateLimitItem, window: Window) -> float:
+    """Until one attempt of the window before counts no more, or this window ends."""
+    waits = [float(limit.get_expiry())]
+    if window.previous:
+        waits.append(window.previous_left % (limit.get_expiry() / window.previous))
+    if window.current:
+        waits.append(max(window.current_left - limit.get_expiry(), 0.0))
+    return min(waits) + MOMENT
+
+
+def plain(key: str) -> str:
+    """The key, or a hash of one that is long or odd: clients choose some."""
+    if PLAIN.fullmatch(key):
+        return key
+    return "#" + sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def network(address: str | None) -> str:
+    """What an address is counted as. One person has 2**64 of IPv6."""
+    if address is None:
+        return "unknown"
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return plain(address)
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or IPv6Network((ip, 64), strict=False))

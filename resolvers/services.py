@@ -1,0 +1,67 @@
+"""What rules work with, besides the database. Made once for each process."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from core.cache import Cache, open_cache
+from core.credentials import AccessTokens
+from core.passwords import Passwords
+from core.rate_limit import RateLimits
+from core.settings import Settings
+from core.valkey import Valkey
+from resolvers.activity import Activity
+from resolvers.authentication import Authentication
+from resolvers.invalidation import Invalidations
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    tokens: AccessTokens
+    passwords: Passwords
+    limits: RateLimits
+    cache: Cache
+    invalidations: Invalidations
+    authentication: Authentication
+    activity: Activity = field(default_factory=Activity)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Raises UnusableKey."""
+        valkey = Valkey.of(settings)
+        cache = open_cache(settings, valkey)
+        invalidations = Invalidations(cache, settings.cache_seconds)
+        return cls(
+            settings=settings,
+            tokens=AccessTokens.of(settings),
+            passwords=Passwords.of(settings),
+            limits=RateLimits(valkey),
+            cache=cache,
+            invalidations=invalidations,
+            authentication=Authentication(cache, invalidations),
+        )
+
+    async def start(self) -> None:
+        """The database must be open."""
+        if self.settings.cache_seconds:
+            await self.invalidations.catch_up()
+            await self.authentication.warm_up(self.settings.cache_warm_up)
+            self._run(self.invalidations.run())
+        self._run(self.activity.run())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(Exception):  # the database may be gone: nobody is kept waiting for it
+            await self.activity.flush()
+        self.passwords.close()
+        await self.limits.close()
+        await self.cache.close()

@@ -1,0 +1,74 @@
+"""What mutations answer: what they changed, or why they did not."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import field
+from enum import StrEnum
+from typing import Any
+
+import strawberry
+from strawberry.extensions import FieldExtension
+
+from core.errors import RateLimited, RuleError
+from schema.context import Context
+
+
+@strawberry.enum
+class ErrorCode(StrEnum):
+    BAD_INPUT = "BAD_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    FORBIDDEN = "FORBIDDEN"
+    CONFLICT = "CONFLICT"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    RATE_LIMITED = "RATE_LIMITED"
+
+
+@strawberry.type(description="A failure that was to be expected. Nothing was changed.")
+class UserError:
+    code: ErrorCode
+    message: str
+    field: list[str] | None = strawberry.field(description="Path into the input.")
+
+    @classmethod
+    def of(cls, error: RuleError) -> "UserError":
+        return cls(
+            code=ErrorCode(error.code), message=error.message, field=list(error.field) or None
+        )
+
+
+@strawberry.type
+class Payload:
+    errors: list[UserError] = field(default_factory=list)
+
+
+def given(input: object) -> dict[str, Any]:
+    """What a client wrote, null too, without what it left out."""
+    return {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+
+
+class Mutates(FieldExtension):
+    """Failures that rules raise become `errors` of the payload. What it shows is read after the
+    rule has committed, in one snapshot, with loaders that have seen nothing older."""
+
+    def __init__(self, payload: type[Payload]) -> None:
+        self.payload = payload
+
+    async def resolve_async(
+        self,
+        next_: Callable[..., Awaitable[Any]],
+        source: Any,
+        info: strawberry.Info,
+        **arguments: Any,
+    ) -> Any:
+        context: Context = info.context
+        await context.end_reading()
+        if context.has_written:
+            await context.identify_again()
+        context.has_written = True
+        try:
+            payload = await next_(source, info, **arguments)
+        except RuleError as failure:
+            if isinstance(failure, RateLimited):
+                context.retry_after = max(context.retry_after, failure.retry_after)
+            return self.payload(errors=[UserError.of(error) for error in failure.all])
+        await context.begin_reading()
+        return payload

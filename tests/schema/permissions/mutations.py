@@ -1,0 +1,107 @@
+"""What each role may do. Each mutation is really done, on a stage that is as it was set."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from tests.schema.permissions.reads import Cells
+from tests.schema.permissions.stage import Stage, refresh_token
+from tests.schema.signing_in import PASSWORD
+from tests.schema.workspace import gid
+
+TABLES = (
+    *("tenants", "users", "memberships", "sessions", "refresh_tokens", "conversations"),
+    *("participants", "messages", "message_documents", "documents"),
+)
+STATE = " UNION ALL ".join(
+    f"SELECT to_jsonb(t) - 'last_activity_at' - 'updated_at' FROM {table} t" for table in TABLES
+)
+SetStage = Callable[[], Awaitable[Stage]]
+
+
+class Deed(NamedTuple):
+    input: dict[str, Any]
+    before: str = ""
+    """A statement."""
+
+
+def deeds(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
+    """By mutation and case."""
+    name = stage.person(role).username
+    own, other = (gid("Session", stage.person(who).session_id) for who in (role, "peer"))
+    new = {"username": f"new-{name}", "email": f"new-{name}@example.com", "password": PASSWORD}
+    return {
+        ("signUp", ""): Deed(new | {"tenantName": "New"}),
+        ("signIn", ""): Deed({"username": name, "password": PASSWORD}),
+        ("refreshSession", ""): Deed({"refreshToken": refresh_token(role)}),
+        ("signOut", ""): Deed({}),
+        ("signOutEverywhere", ""): Deed({}),
+        ("revokeSession", "one's own"): Deed({"id": own}),
+        ("revokeSession", "of another"): Deed({"id": other}),
+        ("updateProfile", ""): Deed({"fullName": "New", "email": new["email"]}),
+        ("changePassword", ""): Deed(
+            {"currentPassword": PASSWORD, "newPassword": f"{PASSWORD} staple"}
+        ),
+        ("createTenant", ""): Deed({"name": f"New of {name}"}),
+        ("updateTenant", "name"): Deed({"name": "New"}),
+        ("updateTenant", "settings"): Deed({"settings": {"key": "new"}}),
+        **_of_members(stage, role),
+    }
+
+
+def _of_members(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
+    def user(who: str) -> dict[str, Any]:
+        return {"userId": gid("User", stage.user(who))}
+
+    def to(who: str, rank: str) -> Deed:
+        return Deed(user(who) | {"role": rank})
+
+    outsider = {"username": "outsider"}
+    alone = f"""UPDATE memberships SET is_active = false
+        WHERE id = '{stage.ids["Membership of coowner"]}'"""
+    return {
+        ("addMember", "as MEMBER"): Deed(outsider | {"role": "MEMBER"}),
+        ("addMember", "as ADMIN"): Deed(outsider | {"role": "ADMIN"}),
+        ("addMember", "as OWNER"): Deed(outsider | {"role": "OWNER"}),
+        ("addMember", "who left"): Deed({"username": "gone"}),
+        ("addMember", "who is a member"): Deed({"username": "peer"}),
+        ("addMember", "who is nobody"): Deed({"username": "nobody"}),
+        ("changeMemberRole", "a member to ADMIN"): to("peer", "ADMIN"),
+        ("changeMemberRole", "a member to OWNER"): to("peer", "OWNER"),
+        ("changeMemberRole", "an admin to MEMBER"): to("coadmin", "MEMBER"),
+        ("changeMemberRole", "an admin to OWNER"): to("coadmin", "OWNER"),
+        ("changeMemberRole", "an owner to MEMBER"): to("coowner", "MEMBER"),
+        ("changeMemberRole", "oneself to OWNER"): to(role, "OWNER"),
+        ("changeMemberRole", "oneself to MEMBER"): to(role, "MEMBER"),
+        ("changeMemberRole", "the last owner to MEMBER"): Deed(
+            user("owner") | {"role": "MEMBER"}, before=alone
+        ),
+        ("changeMemberRole", "who is no member"): to("gone", "ADMIN"),
+        ("removeMember", "a member"): Deed(user("peer")),
+        ("removeMember", "an admin"): Deed(user("coadmin")),
+        ("removeMember", "an owner"): Deed(user("coowner")),
+        ("removeMember", "oneself"): Deed(user(role)),
+        ("removeMember", "the last owner"): Deed(user("owner"), before=alone),
+        ("removeMember", "who is no member"): Deed(user("gone")),
+    }
+
+
+async def observe(set_stage: SetStage, role: str) -> Cells:
+    """Sets a stage anew once something has changed on it."""
+    stage, found = await set_stage(), {}
+    for name in deeds(stage, role):
+        deed = deeds(stage, role)[name]
+        if deed.before:
+            await stage.cast.connection.execute(deed.before)
+        before = await _state(stage)
+        errors = await stage.by(role).refused(name[0], **deed.input)
+        is_changed = await _state(stage) != before
+        found[name] = errors[0][0] if errors else "yes"
+        if errors and is_changed:
+            found[name] += ", done nevertheless"
+        if is_changed or deed.before:
+            stage = await set_stage()
+    return found
+
+
+async def _state(stage: Stage) -> set[str]:
+    return {row[0] for row in await stage.cast.connection.fetch(STATE)}
