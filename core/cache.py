@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Protocol
+from uuid import uuid4
 
 import orjson
 from valkey.asyncio import Valkey as Client
@@ -24,7 +25,8 @@ class Cache(Protocol):
         ...
 
     async def delete(self, *keys: str) -> bool:
-        """False: it may not have happened. The caller repeats it."""
+        """False: it may not have happened, or what was deleted before may be back. The caller
+        repeats all of it."""
         ...
 
     async def close(self) -> None: ...
@@ -81,6 +83,8 @@ class ValkeyCache:
     def __init__(self, valkey: Valkey, seconds: int) -> None:
         self._valkey = valkey
         self._seconds = seconds
+        self._mark = f"cache:{uuid4()}"
+        self._marked = 0
 
     async def get(self, *keys: str) -> list[Any | None]:
         try:
@@ -99,11 +103,21 @@ class ValkeyCache:
 
     async def delete(self, *keys: str) -> bool:
         try:
-            if keys:
-                await self._valkey.ask(lambda client: client.delete(*keys))
+            last = await self._valkey.ask(lambda client: self._deleted(client, keys))
         except Away:
             return False
-        return True
+        expected, self._marked = self._marked, self._marked + 1
+        return expected == int(last or 0)
+
+    async def _deleted(self, client: Client, keys: tuple[str, ...]) -> bytes | None:
+        """Returns the mark that was left the time before. A Valkey that comes back with what it
+        had saved has another one, and entries that were deleted since."""
+        pipeline = client.pipeline(transaction=True)
+        pipeline.set(self._mark, self._marked + 1, ex=self._seconds, get=True)
+        if keys:
+            pipeline.delete(*keys)
+        last, *_ = await pipeline.execute()
+        return last  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         await self._valkey.close()

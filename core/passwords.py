@@ -15,7 +15,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Self, TypeVar
 
@@ -23,7 +23,7 @@ from argon2 import Parameters, PasswordHasher, extract_parameters
 from argon2.exceptions import VerificationError, VerifyMismatchError
 from zxcvbn import zxcvbn  # type: ignore[import-untyped]
 
-from core.errors import BadInput
+from core.errors import BadInput, RateLimited
 from core.settings import Settings
 from core.text import UNSTORABLE, storable
 
@@ -39,6 +39,8 @@ are no good beginning."""
 
 FEWEST_GUESSES = 2  # zxcvbn's score: a million guesses, of 0 to 4
 MOST_PERSONAL_WORDS = 20
+
+MOST_WAITING = 200  # a few seconds of hashing
 
 MAX_ITERATIONS = 10_000_000
 """Of PBKDF2. More than anyone uses, which would make a sign-in last."""
@@ -63,6 +65,28 @@ class UnusableHash(Exception):
     """Says nothing of any password, and took no time to find out."""
 
 
+class Threads:
+    """A few, with a queue that ends: whoever floods us gets an answer, and whoever comes then does
+    not wait behind all of it."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._executor = ThreadPoolExecutor(count, name)
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Raises RateLimited when too much is waiting."""
+        if self._waiting >= MOST_WAITING:
+            raise RateLimited(retry_after=1.0)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
 class Passwords:
     """Works in threads of its own, one for each processor: however many sign in at once, memory is
     bounded, and what else needs a thread gets one."""
@@ -70,9 +94,9 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher) -> None:
         self._hasher = hasher
         self._nobodys = _nobodys_hash(hasher)
-        self._workers = ThreadPoolExecutor(os.cpu_count() or 1, "passwords")
+        self._workers = Threads(os.cpu_count() or 1, "passwords")
         # Argon2 and PBKDF2 let other threads run, zxcvbn does not: one of it is enough.
-        self._guesser = ThreadPoolExecutor(1, "guesses")
+        self._guesser = Threads(1, "guesses")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -88,12 +112,12 @@ class Passwords:
         """As a PHC string. Raises BadInput for what `verify` could not take, not for what is
         easily guessed."""
         text = _normalised(_fit(password, "password"))
-        return await _run(self._workers, lambda: self._hasher.hash(text))
+        return await self._workers.run(lambda: self._hasher.hash(text))
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Without a usable hash, or with a password that can have none, it takes as long as with a
         wrong one."""
-        return await _run(self._workers, lambda: self._verify(password, stored))
+        return await self._workers.run(lambda: self._verify(password, stored))
 
     def is_outdated(self, stored: str) -> bool:
         """Whether it was made in another way than `hash` does now."""
@@ -107,13 +131,13 @@ class Passwords:
         text = _normalised(_fit(password, field))
         if len(text) < SHORTEST:
             raise BadInput(f"Must have at least {SHORTEST} characters.", (field,))
-        if await _run(self._guesser, lambda: _is_guessable(text, personal)):
+        if await self._guesser.run(lambda: _is_guessable(text, personal)):
             raise BadInput(GUESSABLE, (field,))
 
     def close(self) -> None:
         """What has not begun is cancelled."""
-        for executor in (self._workers, self._guesser):
-            executor.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._workers, self._guesser):
+            threads.close()
 
     def _verify(self, password: str, stored: str | None) -> bool:
         try:
@@ -146,10 +170,6 @@ class Passwords:
             raise UnusableHash from error
         if _is_excessive(asked) and self.is_outdated(stored):
             raise UnusableHash
-
-
-async def _run(threads: Executor, work: Callable[[], Result]) -> Result:
-    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def _is_excessive(asked: Parameters) -> bool:

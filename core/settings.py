@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     limit_sign_in_account: Limit = parse("200/hour")
     limit_sign_in_address: Limit = parse("200/minute")
     limit_sign_up_address: Limit = parse("200/hour")
+    limit_change_email: Limit = parse("20/hour")
     limit_create_tenant: Limit = parse("100/hour")
     limit_refresh_address: Limit = parse("600/minute")
     limit_refresh_session: Limit = parse("120/minute")

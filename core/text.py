@@ -1,5 +1,7 @@
 import re
 
+from email_validator import EmailNotValidError, validate_email
+
 from core.errors import BadInput
 
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -17,6 +19,15 @@ def storable(value: str, *field: str) -> str:
 def normalised(name: str) -> str:
     """Usernames and e-mails compare without case and surrounding space."""
     return name.strip().casefold()
+
+
+def normalised_email(text: str) -> str:
+    """Also one form of several that a domain can be written in. What is no address stays as it
+    is, but for case and space."""
+    try:
+        return validate_email(normalised(text), check_deliverability=False).normalized
+    except EmailNotValidError:
+        return normalised(text)
 
 
 def pattern(text: str, *field: str) -> str:

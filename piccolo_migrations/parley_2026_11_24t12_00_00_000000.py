@@ -12,8 +12,8 @@ ID = "2026-11-24T12:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "identity"
 
-# No policy holds for this role. It writes people, their sign-ins and new workspaces, by column: it
-# makes nobody a superuser, disables nobody, and changes no workspace and no membership.
+# No policy holds for this role. It writes people, their sign-ins, and new workspaces with their
+# owners, by column: it makes nobody a superuser or active, and changes no workspace and no role.
 GRANTS = """
 GRANT SELECT (password_hash), INSERT (id, username, email, password_hash, full_name),
     UPDATE (email, password_hash, full_name, last_login_at) ON users TO parley_auth;
@@ -184,27 +184,6 @@ async def forwards() -> SQLMigrationManager:
         column_class=BigInt,
         params={
             "default": 0,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": True,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="CacheInvalidation",
-        tablename="cache_invalidations",
-        column_name="created_at",
-        db_column_name="created_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
             "null": False,
             "primary_key": False,
             "unique": False,

@@ -107,12 +107,13 @@ class Authentication:
             )
         if not rows:
             raise Unauthenticated("Sign in again.")
+        tenant_id = rows[0].tenant_id
+        if tenant_id is not None and rows[0].entered_at is None:
+            await _enter(identity, tenant_id)
         await self._keep(identity, asked, rows[0], read_since)
-        if rows[0].tenant_id is None:
+        if tenant_id is None:
             return identity
-        if rows[0].entered_at is None:
-            await _enter(identity, rows[0].tenant_id)
-        return _viewer(identity, rows[0].tenant_id, rows[0].role)
+        return _viewer(identity, tenant_id, rows[0].role)
 
     async def _keep(
         self, identity: Identity, asked: Tenant, entry: EntryRow, read_since: float
@@ -134,13 +135,21 @@ class Authentication:
 
 
 async def _enter(identity: Identity, tenant_id: UUID) -> None:
-    """They have come in: from now on the workspace's admins see more of them."""
+    """They have come in: from now on the workspace's admins see more of them, and it is their
+    session's own if that had none."""
     async with DB.identity():
         await DB.execute(
             """UPDATE memberships m SET entered_at = now()
             WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.entered_at IS NULL""",
             tenant_id,
             identity.user_id,
+        )
+        await DB.execute(
+            """UPDATE sessions s SET home_tenant_id = $3
+            WHERE s.user_id = $1 AND s.id = $2 AND s.home_tenant_id IS NULL""",
+            identity.user_id,
+            identity.session_id,
+            tenant_id,
         )
 
 

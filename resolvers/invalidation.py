@@ -16,15 +16,21 @@ from tables.engine import DB, Row
 
 log = logging.getLogger("parley.cache")
 
+# Two seconds are what an entry is believed, after it was put back by a reader who was held up,
+# and after the quarter of a second that Valkey may take for it.
 POLL_SECONDS = 0.5
-BELIEVED_SECONDS = 1.5
+BELIEVED_SECONDS = 1.25
 """How long entries are believed after they were last compared with the notes."""
 
+FRESH_SECONDS = 0.5
+"""How old what a reader puts into the cache may be."""
+
 OVERLAP_SECONDS = 20.0
-"""Another process may put an entry back that it read before the note was written: notes are heeded
-again for longer than a statement and its way can last."""
+"""How long notes are heeded again, for what other processes put back."""
 
 PRUNE_SECONDS = 60.0
+BEGINNING = (float("-inf"), 0)
+"""A time, and the number of a transaction that began before all that do at that time."""
 
 
 class NotesRow(Row):
@@ -38,11 +44,11 @@ class Invalidations:
         self.cache = cache
         self.notes_last = 2 * entries_last + OVERLAP_SECONDS
         self._believed_until = float("-inf")
-        self._horizons = deque([(float("-inf"), 0)])
+        self._horizons = deque([BEGINNING])
+        self._prunable = deque([BEGINNING])
         self._forgotten: frozenset[str] = frozenset()
         self._forgotten_at = float("-inf")
         self._reading = asyncio.Lock()
-        self._pruned_at = time.monotonic()
 
     def are_current(self) -> bool:
         return time.monotonic() < self._believed_until
@@ -50,11 +56,11 @@ class Invalidations:
     def may_keep(self, keys: Collection[str], read_since: float) -> bool:
         """Entries that were read since then (time.monotonic): not when nobody would hear that they
         are no longer true, nor when this was heard already. A reader may have been held up."""
-        if not self.are_current() or read_since < time.monotonic() - OVERLAP_SECONDS:
+        if not self.are_current() or read_since < time.monotonic() - FRESH_SECONDS:
             return False
         return read_since > self._forgotten_at or self._forgotten.isdisjoint(keys)
 
-    async def hurry(self) -> None:
+    async def forget_now(self) -> None:
         """After a change: here it counts at once. Elsewhere, and should this fail, it does when
         the notes are read next."""
         try:
@@ -88,18 +94,24 @@ class Invalidations:
                 )
             self._forgotten, self._forgotten_at = frozenset(rows[0].forgotten), time.monotonic()
             if not await self.cache.delete(*rows[0].forgotten):
-                self._believed_until = float("-inf")  # what is in it is known to be untrue
+                # What is in it may be untrue, and what was forgotten before may be back.
+                self._believed_until = float("-inf")
+                self._horizons = deque([BEGINNING])
                 return
             # Writers that were under way have this horizon's number, or a later one.
             self._horizons.append((asked_at, rows[0].horizon))
             self._believed_until = asked_at + BELIEVED_SECONDS
 
     async def _prune(self) -> None:
-        if time.monotonic() < self._pruned_at + PRUNE_SECONDS:
+        """By the numbers of transactions, not by time: one that took long notes at its end what
+        other processes have not read yet."""
+        at, horizon = self._horizons[-1]
+        if at < self._prunable[-1][0] + PRUNE_SECONDS:
             return
-        self._pruned_at = time.monotonic()
+        self._prunable.append((at, horizon))
+        while len(self._prunable) > 1 and self._prunable[1][0] < at - self.notes_last:
+            self._prunable.popleft()
         async with DB.identity():
             await DB.execute(
-                "DELETE FROM cache_invalidations WHERE created_at < now() - $1 * interval '1 s'",
-                self.notes_last,
+                "DELETE FROM cache_invalidations WHERE transaction_id < $1", self._prunable[0][1]
             )

@@ -14,15 +14,11 @@ from resolvers.access import require_admin, require_rank
 from resolvers.audit_event import record
 from resolvers.membership import COLUMNS, MembershipRow
 from resolvers.services import Services
-from tables.engine import DB, Row
+from tables.engine import DB, IdRow, Row
 
 
 class RoleRow(Row):
     role: str
-
-
-class PersonRow(Row):
-    id: UUID
 
 
 async def add_member(
@@ -32,7 +28,7 @@ async def add_member(
     require_admin(viewer)
     name = normalised(storable(username, "username"))
     async with DB.tenant(viewer.tenant_id):
-        require_rank(await acting(viewer), role)
+        require_rank(await locked_actor(viewer), role)
         user_id = await _person(name)
         rows = await DB.fetch(
             MembershipRow,
@@ -47,7 +43,7 @@ async def add_member(
         if not rows:
             raise Conflict("Is a member already.", ("username",))
         await _record(viewer, caller, "member.added", user_id, role=role)
-    await services.invalidations.hurry()
+    await services.invalidations.forget_now()
     return rows[0]
 
 
@@ -57,7 +53,7 @@ async def change_member_role(
     """Raises Forbidden, NotFound, Conflict when no owner would be left."""
     require_admin(viewer)
     async with DB.tenant(viewer.tenant_id):
-        actor = await acting(viewer)
+        actor = await locked_actor(viewer)
         require_rank(actor, role)
         before = await _member(viewer, user_id)
         require_rank(actor, TenantRole(before.role))
@@ -69,7 +65,7 @@ async def change_member_role(
         await _record(
             viewer, caller, "member.role_changed", user_id, **{"from": before.role, "to": role}
         )
-    await services.invalidations.hurry()
+    await services.invalidations.forget_now()
     return after
 
 
@@ -82,7 +78,7 @@ async def remove_member(
     if not leaves:
         require_admin(viewer)
     async with DB.tenant(viewer.tenant_id):
-        actor = await acting(viewer)
+        actor = await locked_actor(viewer)
         before = await _member(viewer, user_id)
         if not leaves:
             require_rank(actor, TenantRole(before.role))
@@ -90,11 +86,11 @@ async def remove_member(
         after = await _change(viewer, user_id, is_active=False)
         action = "member.left" if leaves else "member.removed"
         await _record(viewer, caller, action, user_id, role=before.role)
-    await services.invalidations.hurry()
+    await services.invalidations.forget_now()
     return after
 
 
-async def acting(viewer: Viewer) -> Viewer:
+async def locked_actor(viewer: Viewer) -> Viewer:
     """The viewer, with the role that they have now: nothing about members changes until the
     transaction ends. Raises Forbidden."""
     await DB.execute("SELECT FROM tenants t WHERE t.id = $1 FOR NO KEY UPDATE", viewer.tenant_id)
@@ -112,7 +108,7 @@ async def acting(viewer: Viewer) -> Viewer:
 
 async def _person(username: str) -> UUID:
     rows = await DB.fetch_identity(
-        PersonRow, "SELECT u.id FROM users u WHERE u.username = $1 AND u.is_active", username
+        IdRow, "SELECT u.id FROM users u WHERE u.username = $1 AND u.is_active", username
     )
     if not rows:
         raise NotFound("There is no such person.", ("username",))

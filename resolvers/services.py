@@ -47,10 +47,9 @@ class Services:
 
     async def start(self) -> None:
         """The database must be open."""
-        if self.settings.cache_seconds:
-            await self.invalidations.catch_up()
-            await self.authentication.warm_up(self.settings.cache_warm_up)
-            self._run(self.invalidations.run())
+        await self.invalidations.catch_up()
+        await self.authentication.warm_up(self.settings.cache_warm_up)
+        self._run(self.invalidations.run())
         self._run(self.activity.run())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -36,7 +36,7 @@ async def _end(
 ) -> int:
     async with DB.identity():
         ended = await end_sessions(identity, caller, action, only=only)
-    await services.invalidations.hurry()
+    await services.invalidations.forget_now()
     return ended
 
 

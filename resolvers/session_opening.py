@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from core.errors import Unauthenticated
+from core.errors import RateLimited, Unauthenticated
 from core.rate_limit import network
 from core.refresh_token import fingerprint, new_refresh_token
-from core.text import UNSTORABLE, normalised
+from core.text import UNSTORABLE, normalised_email
 from core.time import now
 from core.viewer import Caller, Identity
 from resolvers.audit_event import record
 from resolvers.authentication import asked_tenant
 from resolvers.services import Services
-from tables.engine import DB, Row
+from tables.engine import DB, IdRow, Row
 
 log = logging.getLogger("parley.session")
 
@@ -35,10 +35,6 @@ class HomeRow(Row):
     tenant_id: UUID
 
 
-class IdRow(Row):
-    id: UUID
-
-
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     identity: Identity
@@ -53,16 +49,24 @@ async def sign_in(
 ) -> SignedIn:
     """`username` may be an e-mail address; `tenant` becomes the session's own workspace when the
     person is a member of it. Raises Unauthenticated, RateLimited."""
-    name, settings = normalised(username), services.settings
+    name, settings = normalised_email(username), services.settings
     address = network(caller.ip_address)
     take = services.limits.take
-    await take(settings.limit_sign_in_address, "sign_in_address", address)
-    await take(settings.limit_sign_in_account, "sign_in_account", name)
-    await take(settings.limit_sign_in, "sign_in", name, address)
+    try:
+        await take(settings.limit_sign_in_address, "sign_in_address", address)
+        # The account's own comes last: what one address may not try, does not lock others out.
+        await take(settings.limit_sign_in, "sign_in", name, address)
+        await take(settings.limit_sign_in_account, "sign_in_account", name)
+    except RateLimited:
+        log.warning("sign-ins limited: request %s from %s", caller.request_id, caller.ip_address)
+        raise
     async with _failures_alike(settings.sign_in_floor):
-        opened = None
-        while opened is None:
+        for _ in range(2):
             opened = await _attempt(services, caller, tenant, name, password)
+            if opened:
+                break
+        else:
+            raise Unauthenticated(WRONG)
     await services.limits.reset(settings.limit_sign_in, "sign_in", name, address)
     return opened
 
@@ -83,7 +87,7 @@ async def _attempt(
     async with DB.identity():
         if not await _admit(account.id, verified, password_hash):
             return None
-        home = await home_of(account.id, tenant, or_added=True)
+        home = await _home(account.id, tenant)
         return await open_session(services, caller, account.id, home)
 
 
@@ -127,23 +131,19 @@ async def _admit(user_id: UUID, verified: str, password_hash: str) -> bool:
     return bool(rows)
 
 
-async def home_of(
-    user_id: UUID, tenant: str | None = None, *, or_added: bool = False
-) -> UUID | None:
-    """The workspace that was asked for, else the one that they joined first; with `or_added`, when
-    they have come into none yet, one that they were added to. In the caller's identity scope."""
+async def _home(user_id: UUID, tenant: str | None) -> UUID | None:
+    """The workspace that was asked for, else the one that they joined first. Not one that they
+    were only added to: anybody could make theirs somebody's."""
     asked = asked_tenant(tenant)
     rows = await DB.fetch(
         HomeRow,
         """SELECT m.tenant_id FROM memberships m JOIN tenants t ON t.id = m.tenant_id
         WHERE m.user_id = $1 AND m.is_active
-        AND (m.entered_at IS NOT NULL OR $4)
-        ORDER BY (t.id = $2 OR t.slug = $3) IS TRUE DESC, m.entered_at IS NULL, m.created_at, m.id
-        LIMIT 1""",
+        AND (m.entered_at IS NOT NULL OR t.id = $2 OR t.slug = $3)
+        ORDER BY (t.id = $2 OR t.slug = $3) IS TRUE DESC, m.created_at, m.id LIMIT 1""",
         user_id,
         asked if isinstance(asked, UUID) else None,
         asked if isinstance(asked, str) else None,
-        or_added,
     )
     return rows[0].tenant_id if rows else None
 
@@ -188,11 +188,11 @@ async def _record_failure(caller: Caller, account: AccountRow | None, tenant: st
     if account is None:
         return
     async with DB.identity():
-        home = await home_of(account.id, tenant)
+        home = await _home(account.id, tenant)
         if home is not None:
             await record(
                 home,
-                account.id,
+                None,  # nobody knows who it was
                 caller,
                 "session.sign_in_failed",
                 ("User", account.id),

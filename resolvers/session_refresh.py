@@ -54,7 +54,7 @@ async def refresh_session(services: Services, caller: Caller, token: str) -> Sig
         else:
             child_id = row.child_id or await _exchange(row, token, settings.session_seconds)
     if row.state == "reused":
-        await services.invalidations.hurry()
+        await services.invalidations.forget_now()
         raise _refusal()
     return signed_in(services, Identity(row.user_id, row.session_id), successor(token, child_id))
 
@@ -131,8 +131,9 @@ async def _end_family(row: TokenRow, caller: Caller) -> None:
     if row.home_tenant_id is not None:
         await record(
             row.home_tenant_id,
-            row.user_id,
+            None,  # the thief, or whom they stole from
             caller,
             "session.refresh_token_reused",
-            ("Session", row.session_id),
+            ("User", row.user_id),
+            session=str(row.session_id),
         )

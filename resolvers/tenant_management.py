@@ -12,11 +12,11 @@ from core.errors import Conflict
 from core.viewer import Caller, Identity, TenantRole, Viewer
 from resolvers.access import require_admin
 from resolvers.audit_event import record
-from resolvers.membership_management import acting
+from resolvers.membership_management import locked_actor
 from resolvers.services import Services
 from resolvers.tenant import TenantRow, own_tenants_by_id, tenants_by_id
 from resolvers.validation import MAX_SLUG, UUID_LIKE, Input, JSONObject, Name, Slug, validated
-from tables.engine import DB, Row
+from tables.engine import DB, IdRow
 
 SUFFIX_BYTES = 4
 
@@ -29,10 +29,6 @@ class NewTenant(Input):
 class TenantChanges(Input):
     name: Name = ""
     settings: JSONObject = Field(default_factory=dict)
-
-
-class IdRow(Row):
-    id: UUID
 
 
 async def create_tenant(
@@ -99,7 +95,7 @@ async def update_tenant(viewer: Viewer, caller: Caller, **changes: Any) -> Tenan
     require_admin(viewer)
     given = validated(TenantChanges, **changes)
     async with DB.tenant(viewer.tenant_id):
-        require_admin(await acting(viewer))
+        require_admin(await locked_actor(viewer))
         (before,) = await tenants_by_id(viewer, [viewer.tenant_id])
         assert before is not None
         await DB.execute(

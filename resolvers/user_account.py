@@ -10,11 +10,11 @@ from core.viewer import Caller, Identity
 from resolvers.audit_event import record
 from resolvers.services import Services
 from resolvers.session_ending import end_sessions
-from resolvers.session_opening import SignedIn, home_of, open_session
+from resolvers.session_opening import SignedIn, open_session
 from resolvers.tenant_management import add_tenant
 from resolvers.user import UserRow, own_users_by_id
 from resolvers.validation import Email, Input, Name, OptionalName, Username, validated
-from tables.engine import DB, Row
+from tables.engine import DB, IdRow, Row
 
 
 class SignUp(Input):
@@ -29,10 +29,6 @@ class Profile(Input):
     email: Email = ""
 
 
-class IdRow(Row):
-    id: UUID
-
-
 class TakenRow(Row):
     username: bool
     email: bool
@@ -42,6 +38,7 @@ class AccountRow(Row):
     username: str
     email: str | None
     password_hash: str | None
+    home_tenant_id: UUID | None
 
 
 async def sign_up(
@@ -94,12 +91,18 @@ async def _add_user(person: SignUp, password_hash: str) -> UUID:
     raise Conflict(f"The {name} is taken.", (field,))
 
 
-async def update_profile(identity: Identity, caller: Caller, **changes: str | None) -> UserRow:
+async def update_profile(
+    services: Services, identity: Identity, caller: Caller, **changes: str | None
+) -> UserRow:
     """Changes what is given: `full_name`, which may be None, and `email`. Raises BadInput,
-    Conflict."""
+    Conflict, RateLimited."""
     profile = validated(Profile, **changes)
+    if "email" in changes:  # else it could be asked, without end, who has an account
+        limit = services.settings.limit_change_email
+        await services.limits.take(limit, "change_email", str(identity.user_id))
     try:
         async with DB.identity():
+            before = await _account(identity)
             await DB.execute(
                 """UPDATE users u SET full_name = CASE WHEN $2 THEN $3 ELSE u.full_name END,
                 email = CASE WHEN $4 THEN $5 ELSE u.email END WHERE u.id = $1""",
@@ -109,8 +112,8 @@ async def update_profile(identity: Identity, caller: Caller, **changes: str | No
                 "email" in changes,
                 profile.email,
             )
-            if "email" in changes:
-                await _record(identity, caller, "user.email_changed")
+            if "email" in changes and profile.email != before.email:
+                await _record(before, identity, caller, "user.email_changed")
             (user,) = await own_users_by_id(identity, [identity.user_id])
     except asyncpg.UniqueViolationError:
         raise Conflict("The e-mail address is taken.", ("email",)) from None
@@ -124,7 +127,8 @@ async def change_password(
     """Ends one's other sessions. Raises BadInput, RateLimited."""
     limit = services.settings.limit_sign_in
     await services.limits.take(limit, "change_password", str(identity.user_id))
-    account = await _account(identity)
+    async with DB.identity(read_only=True):
+        account = await _account(identity)
     verified = account.password_hash
     if not await services.passwords.verify(current, verified):
         raise BadInput("Is not your password.", ("currentPassword",))
@@ -141,24 +145,26 @@ async def change_password(
         )
         if changed != "UPDATE 1":
             raise Conflict("The password was changed by somebody else just now.")
-        await _record(identity, caller, "user.password_changed")
+        await _record(account, identity, caller, "user.password_changed")
         await end_sessions(identity, caller, "session.revoked", but=identity.session_id)
     await services.limits.reset(limit, "change_password", str(identity.user_id))
-    await services.invalidations.hurry()
+    await services.invalidations.forget_now()
 
 
 async def _account(identity: Identity) -> AccountRow:
-    async with DB.identity(read_only=True):
-        (account,) = await DB.fetch(
-            AccountRow,
-            "SELECT u.username, u.email, u.password_hash FROM users u WHERE u.id = $1",
-            identity.user_id,
-        )
+    """In the caller's identity scope."""
+    (account,) = await DB.fetch(
+        AccountRow,
+        """SELECT u.username, u.email, u.password_hash, s.home_tenant_id FROM users u
+        JOIN sessions s ON s.user_id = $1 AND s.id = $2 WHERE u.id = $1""",
+        identity.user_id,
+        identity.session_id,
+    )
     return account
 
 
-async def _record(identity: Identity, caller: Caller, action: str) -> None:
-    """In one's own workspace. What it was changed from and to is nobody's business there."""
-    home = await home_of(identity.user_id)
-    if home is not None:
-        await record(home, identity.user_id, caller, action, ("User", identity.user_id))
+async def _record(account: AccountRow, identity: Identity, caller: Caller, action: str) -> None:
+    """In the session's own workspace. What it was changed from and to is nobody's business."""
+    if account.home_tenant_id is not None:
+        user_id = identity.user_id
+        await record(account.home_tenant_id, user_id, caller, action, ("User", user_id))

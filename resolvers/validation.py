@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any, TypeVar
+from unicodedata import category
 
 import orjson
 from pydantic import (
@@ -24,11 +25,18 @@ MAX_SLUG = 63
 MAX_SETTINGS_BYTES = 16_384
 MAX_JSON_DEPTH = 32
 
-WORDS = {"dict_type": "Must be a JSON object.", "value_error": "Is not an e-mail address."}
+WORDS = {
+    "dict_type": "Must be a JSON object.",
+    "string_type": "Must be text.",
+    "value_error": "Is not an e-mail address.",
+}
 """Instead of Pydantic's, which speak of Python."""
 
 # Of one line, and none of the marks that make text run backwards: a name shows up among others.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]"
+)
+VISIBLE = "LNPS"  # Unicode's categories of letters, numbers, punctuation and symbols
 USERNAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 # tenants_slug_check: it could pass for another workspace's id.
@@ -56,8 +64,8 @@ def _storable(text: str) -> str:
 def _line(text: str) -> str:
     if CONTROL.search(_storable(text)):
         raise ValueError("Must not contain control characters.")
-    if not 1 <= len(text) <= MAX_NAME:
-        raise ValueError(f"Must have 1 to {MAX_NAME} characters.")
+    if not 1 <= len(text) <= MAX_NAME or not any(category(char)[0] in VISIBLE for char in text):
+        raise ValueError(f"Must have 1 to {MAX_NAME} characters, and something to see.")
     return text
 
 

@@ -9,7 +9,7 @@ import strawberry
 from limits import RateLimitItem
 
 from core.errors import Forbidden, RuleError, Unauthenticated
-from core.rate_limit import Budget
+from core.rate_limit import Budget, network
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
 from resolvers.loading import Batch, K, Loaders, R
@@ -109,6 +109,13 @@ class Context:
         ending, self._reading = self._reading, None
         if ending is not None:
             await ending.__aexit__(*sys.exc_info())
+
+    async def count_again(self) -> None:
+        """A further mutation of an operation, as if it were a request. Raises RateLimited."""
+        settings = self.services.settings
+        await self.count(settings.limit_address, "address", network(self.caller.ip_address))
+        if self.who is not None:
+            await self.count(settings.limit_user, "user", str(self.who.user_id))
 
     async def load(self, batch: Batch[K, R], key: K) -> R:
         return await self.loaders.load(batch, self.viewer, key)

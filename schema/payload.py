@@ -22,7 +22,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
 
 
-@strawberry.type(description="A failure that was to be expected. Nothing was changed.")
+@strawberry.type(description="A failure that was to be expected: what was asked for, was not done.")
 class UserError:
     code: ErrorCode
     message: str
@@ -47,7 +47,8 @@ def given(input: object) -> dict[str, Any]:
 
 class Mutates(FieldExtension):
     """Failures that rules raise become `errors` of the payload. What it shows is read after the
-    rule has committed, in one snapshot, with loaders that have seen nothing older."""
+    rule has committed, in one snapshot, with loaders that have seen nothing older; as whoever
+    asked, also when they have just left: it is the answer to what they might do."""
 
     def __init__(self, payload: type[Payload]) -> None:
         self.payload = payload
@@ -61,10 +62,11 @@ class Mutates(FieldExtension):
     ) -> Any:
         context: Context = info.context
         await context.end_reading()
-        if context.has_written:
-            await context.identify_again()
-        context.has_written = True
         try:
+            if context.has_written:
+                await context.identify_again()
+                await context.count_again()
+            context.has_written = True
             payload = await next_(source, info, **arguments)
         except RuleError as failure:
             if isinstance(failure, RateLimited):

@@ -5,20 +5,10 @@ import strawberry
 import resolvers.session_ending as rules
 from resolvers.session_opening import SignedIn, sign_in
 from resolvers.session_refresh import refresh_session
-from resolvers.user_account import sign_up
 from schema.context import Context, Info
 from schema.node import key_of
 from schema.payload import Mutates, Payload
 from schema.viewer import Viewer
-
-
-@strawberry.input
-class SignUpInput:
-    username: str
-    email: str
-    password: str
-    full_name: str | None = None
-    tenant_name: str | None = None
 
 
 @strawberry.input
@@ -59,11 +49,11 @@ class RevokeSessionPayload(Payload):
     success: bool = False
 
 
-async def _payload(context: Context, signed_in: SignedIn) -> SignInPayload:
-    identity = await context.identify(signed_in.identity)
+async def sign_in_payload(context: Context, signed_in: SignedIn) -> SignInPayload:
     cookie = context.refresh_cookie
-    if cookie:
+    if cookie:  # first: whatever fails from here, the session is open
         cookie.sent = signed_in.refresh_token
+    identity = await context.identify(signed_in.identity)
     return SignInPayload(
         access_token=signed_in.access_token,
         refresh_token=None if cookie else signed_in.refresh_token,
@@ -74,22 +64,13 @@ async def _payload(context: Context, signed_in: SignedIn) -> SignInPayload:
 
 @strawberry.type
 class SessionMutations:
-    @strawberry.mutation(
-        description="Makes an account, and with tenantName a workspace that it owns.",
-        extensions=[Mutates(SignInPayload)],
-    )
-    async def sign_up(self, info: Info, input: SignUpInput) -> SignInPayload:
-        context = info.context
-        signed_in = await sign_up(context.services, context.caller, **vars(input))
-        return await _payload(context, signed_in)
-
     @strawberry.mutation(extensions=[Mutates(SignInPayload)])
     async def sign_in(self, info: Info, input: SignInInput) -> SignInPayload:
         context = info.context
         signed_in = await sign_in(
             context.services, context.caller, context.tenant, input.username, input.password
         )
-        return await _payload(context, signed_in)
+        return await sign_in_payload(context, signed_in)
 
     @strawberry.mutation(
         description="Exchanges the refresh token for the next one, and a new access token.",
@@ -101,7 +82,7 @@ class SessionMutations:
         signed_in = await refresh_session(
             context.services, context.caller, input.refresh_token or kept or ""
         )
-        return await _payload(context, signed_in)
+        return await sign_in_payload(context, signed_in)
 
     @strawberry.mutation(extensions=[Mutates(SignOutPayload)])
     async def sign_out(self, info: Info) -> SignOutPayload:

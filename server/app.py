@@ -14,6 +14,7 @@ from server.explorer import assets
 from server.graphql import GraphQLView
 from server.health import healthz, readyz
 from server.lifespan import Lifespan
+from server.logs import log_to_stderr
 from server.middleware import BodyLimit, RequestId
 from server.refresh_cookie import HEADER, REFRESH_PATH
 from server.responses import budget_headers
@@ -24,6 +25,7 @@ EXPOSED_HEADERS = ["X-Request-Id", "Retry-After", *budget_headers(Budget(0, 0, 0
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or Settings()
+    log_to_stderr()
     services = Services.of(settings)
     graphql = GraphQLView(services)
     app = Starlette(

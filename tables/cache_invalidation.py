@@ -1,5 +1,4 @@
-from piccolo.columns import BigInt, Text, Timestamptz
-from piccolo.columns.defaults.timestamptz import TimestamptzNow
+from piccolo.columns import BigInt, Text
 from piccolo.table import Table
 
 from tables.base import Global
@@ -11,4 +10,3 @@ class CacheInvalidation(Global, Table, tablename="cache_invalidations"):
 
     key = Text()
     transaction_id = BigInt(index=True, help_text="Of the writer: tells what a reader has seen.")
-    created_at = Timestamptz(default=TimestamptzNow(), index=True)

@@ -14,10 +14,20 @@ import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
-from tables.row import Row, RowType, read_json_of
+from tables.row import IdRow, Row, RowType, read_json_of
 from tables.scope import NoScope, Pool, Role, Scope
 
-__all__ = ["DB", "LazyEngine", "NoScope", "Row", "RowType", "Scope", "TenantEngine", "UnsafeLogin"]
+__all__ = [
+    "DB",
+    "IdRow",
+    "LazyEngine",
+    "NoScope",
+    "Row",
+    "RowType",
+    "Scope",
+    "TenantEngine",
+    "UnsafeLogin",
+]
 
 
 class UnsafeLogin(RuntimeError):

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -16,6 +17,10 @@ class Row(asyncpg.Record):
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+class IdRow(Row):
+    id: UUID
 
 
 RowType = TypeVar("RowType", bound=Row)

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import orjson
+from starlette.types import ASGIApp
 from uuid_utils.compat import uuid7
 
 from core.credentials import AccessTokens
@@ -201,6 +202,13 @@ class Client:
 @asynccontextmanager
 async def asking(settings: Settings = SETTINGS) -> AsyncIterator[Client]:
     """As nobody, an app of its own on the database that is open."""
-    transport = httpx.ASGITransport(create_app(settings))
+    async with sending(create_app(settings)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def sending(app: ASGIApp, address: str = "127.0.0.1") -> AsyncIterator[Client]:
+    """As nobody, from an address."""
+    transport = httpx.ASGITransport(app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://parley.test") as http:
         yield Client(http)

@@ -26,7 +26,7 @@ PEOPLE_TABLES = {"users", "sessions", "refresh_tokens", "cache_invalidations"}
 ACROSS = {
     "resolvers.authentication: module._read": "finds out which workspace; of one person",
     "resolvers.authentication: module.warm_up": "each session in its own workspace",
-    "resolvers.session_opening: module.home_of": "finds out which workspace; of one person",
+    "resolvers.session_opening: module._home": "finds out which workspace; of one person",
     "resolvers.tenant_management: module._insert": "makes the workspace",
     "resolvers.tenant: module.own_tenants_by_id": "workspaces of one person",
     "resolvers.membership: module.own_memberships": "memberships of one person",
@@ -49,7 +49,7 @@ OF_NO_PERSON = {
     "UPDATE sessions s SET last_activity_at = used.at": "of all who were here",
     "SELECT s.id AS session_id, s.user_id,": "warms the cache up",
     "SELECT pg_snapshot_xmin(": "keys of entries that are no longer true",
-    "DELETE FROM cache_invalidations WHERE created_at": "keys that nobody needs",
+    "DELETE FROM cache_invalidations WHERE transaction_id": "keys that nobody needs",
 }
 # Statements of commands, which are the owner's, of any workspace.
 COMMANDS = {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from core.passwords import MAX_ITERATIONS
-from core.text import UNSTORABLE, normalised
+from core.text import UNSTORABLE, normalised, normalised_email
 from core.time import moment
 from ops.tinydb.fields import Fields, Rejected, shown
 from ops.tinydb.file import CannotImport
@@ -65,7 +65,7 @@ def _email(fields: Fields) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, str) and not UNSTORABLE.search(value):
-        email = normalised(value)
+        email = normalised_email(value)
         if len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email):
             return email
     fields.note("email", f"email is {shown(value)}, not an address: left out")

@@ -9,12 +9,13 @@ import traceback
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from argon2 import PasswordHasher
 
 from core import passwords as module
-from core.errors import BadInput
+from core.errors import BadInput, RateLimited
 from core.passwords import LONGEST, MAX_ITERATIONS, Passwords
 from core.settings import Settings
 
@@ -455,9 +456,20 @@ async def test_closing_ends_its_threads() -> None:
     passwords = of()
     await passwords.hash(PASSWORD)
     await passwords.check_strength(PASSWORD)
-    threads = [*passwords._workers._threads, *passwords._guesser._threads]
+    threads = [*passwords._workers._executor._threads, *passwords._guesser._executor._threads]
     assert threads
     passwords.close()
     for thread in threads:
         thread.join(5)
     assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_a_flood_is_answered_and_does_not_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.passwords.MOST_WAITING", 5)
+    with closing(of()) as passwords:
+        attempts = [passwords.verify("wrong", None) for _ in range(20)]
+        results = await asyncio.gather(*attempts, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, RateLimited)]
+        assert len(refused) == 15
+        assert [result for result in results if result not in refused] == [False] * 5
+        assert await passwords.verify("wrong", None) is False

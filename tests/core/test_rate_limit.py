@@ -236,7 +236,7 @@ async def test_a_loss_in_the_middle(valkey: ValkeyServer, shared: Valkey) -> Non
     valkey.start()
     await back(shared)
     assert await left(limits) == 9
-    assert await keys_in(shared) == ["rate:10/3600:test:left"]
+    assert "rate:10/3600:test:left" in await keys_in(shared)
 
 
 async def test_a_hung_one_holds_up_nobody(valkey: ValkeyServer, shared: Valkey) -> None:

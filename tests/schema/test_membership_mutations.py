@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.graph import Client
 from tests.schema.signing_in import HASH, bearing, give_password, sign_in
 from tests.schema.workspace import MISSING, Workspace, gid
 
@@ -269,7 +270,7 @@ async def test_who_was_added_shows_no_more_than_a_name_before_they_come_in(
 
 
 async def test_who_was_added_signs_in_where_they_were(acme: Workspace) -> None:
-    """And what is recorded of it stays there; somebody who is nowhere else is there."""
+    """And what is recorded of it stays there. Who is nowhere else, chooses."""
     await give_password(acme, "bob")
     await acme.cast.person("eve", password_hash=HASH)
     await acme.by("carl").mutate("createTenant", name="Trap", slug="trap")
@@ -282,6 +283,14 @@ async def test_who_was_added_signs_in_where_they_were(acme: Workspace) -> None:
         )
         assert await acme.client.refused("signIn", username=name, password="wrong")
     assert "sign_in" not in str(await trap.ask(EVENTS))
-    for name, home in {"bob": "acme", "eve": "trap"}.items():
-        client = bearing(acme.client, await sign_in(acme.client, name))
-        assert await client.ask("{ tenant { slug } }") == {"tenant": {"slug": home}}
+    bob = bearing(acme.client, await sign_in(acme.client, "bob"))
+    assert await bob.ask("{ tenant { slug } }") == {"tenant": {"slug": "acme"}}
+    eve = bearing(acme.client, await sign_in(acme.client, "eve"))
+    assert await eve.codes("{ tenant { slug } }") == ["FORBIDDEN"]
+    choice = await eve.ask("{ viewer { memberships { tenant { slug } } } }")
+    assert choice["viewer"]["memberships"] == [{"tenant": {"slug": "trap"}}]
+    assert "eve@example.com" not in str(await trap.ask("{ users(first: 9) { nodes { email } } }"))
+    there = Client(eve.http, dict(eve.headers) | {"X-Tenant": "trap"})
+    for client in (there, eve):  # to have named it once is enough
+        assert await client.ask("{ tenant { slug } }") == {"tenant": {"slug": "trap"}}
+    assert "eve@example.com" in str(await trap.ask("{ users(first: 9) { nodes { email } } }"))

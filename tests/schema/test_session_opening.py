@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from limits import parse
 
 from core.settings import Settings
-from tests.graph import Client, asking
+from server.app import create_app
+from tests.graph import SETTINGS, Client, asking, sending
 from tests.schema.signing_in import PASSWORD, TOKENS, WHO, bearing, give_password, sign_in
 from tests.schema.workspace import Workspace, open_workspace
 
@@ -231,3 +233,31 @@ async def test_a_mutation_is_not_sent_by_get(acme: Workspace) -> None:
         "/graphql", params={"query": "mutation { signOut { success } }"}
     )
     assert answer.status_code in (400, 405)
+
+
+async def test_one_address_locks_nobody_else_out(acme: Workspace) -> None:
+    """What it may not try any more, is not counted against the account."""
+    await give_password(acme, "bob")
+    settings = SETTINGS.model_copy(update={"limit_sign_in_account": parse("30/hour")})
+    attempts = " ".join(
+        f'a{n}: signIn(input: {{username: "bob", password: "x"}}) {{ errors {{ code }} }}'
+        for n in range(50)
+    )
+    app = create_app(settings)
+    async with sending(app) as client, sending(app, "192.0.2.7") as elsewhere:
+        flood = await client.ask(f"mutation {{ {attempts} }}")
+        codes = [attempt["errors"][0]["code"] for attempt in flood.values()]
+        assert codes == ["UNAUTHENTICATED"] * 10 + ["RATE_LIMITED"] * 40
+        await sign_in(elsewhere, "bob")
+
+
+async def test_a_domain_is_one_however_it_is_written(acme: Workspace) -> None:
+    await acme.client.mutate("signUp", **NEW | {"email": "Zoe@xn--bcher-kva.example.com"})
+    for email in (
+        "zoe@bücher.example.com",
+        "ZOE@XN--BCHER-KVA.example.com",
+        "zoe@BÜCHER.example.com",
+    ):
+        await sign_in(acme.client, email)
+    again = NEW | {"username": "zoe2", "email": "zoe@bücher.example.com"}
+    assert await acme.client.refused("signUp", **again) == [("CONFLICT", ["email"])]

@@ -94,9 +94,9 @@ async def test_reuse_ends_the_session(
         assert await bearing(client, other).ask(ME) == BOB
     assert await _events(acme) == [
         {
-            "actor": {"username": "bob"},
-            "targetId": gid("Session", _session(opened)),
-            "details": {},
+            "actor": None,
+            "targetId": gid("User", acme.user("bob")),
+            "details": {"session": str(_session(opened))},
             "ipAddress": "127.0.0.1",
             "requestId": "thief-1",
         }

@@ -60,6 +60,8 @@ async def test_a_slug_is_made_of_the_name(acme: Workspace, name: str, slug: str)
         ({"name": "x" * 201}, ("BAD_INPUT", ["name"])),
         ({"name": "a\0b"}, ("BAD_INPUT", ["name"])),
         ({"name": "a\u202eb"}, ("BAD_INPUT", ["name"])),
+        ({"name": "\u200b"}, ("BAD_INPUT", ["name"])),
+        ({"name": "\u3164\u200d\u0301"[1:]}, ("BAD_INPUT", ["name"])),
         ({"name": "x", "slug": "acme"}, ("CONFLICT", ["slug"])),
         ({"name": "x", "slug": " ACME "}, ("CONFLICT", ["slug"])),
         ({"name": "x", "slug": ""}, ("BAD_INPUT", ["slug"])),

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from limits import parse
 
+from tests.graph import SETTINGS, asking
 from tests.schema.signing_in import PASSWORD, bearing, give_password, sign_in
 from tests.schema.workspace import Workspace
 
@@ -31,7 +33,7 @@ async def test_what_is_given_is_changed(acme: Workspace) -> None:
         "user": {"fullName": None, "email": None}
     }
     actions = await _actions(acme)
-    assert actions == ["user.email_changed"] * 3
+    assert actions == ["user.email_changed"] * 2
 
 
 async def _actions(acme: Workspace) -> list[str]:
@@ -121,3 +123,21 @@ async def test_the_current_password_is_not_guessed(acme: Workspace) -> None:
     ]
     assert {code for code, _ in guesses[:10]} == {"BAD_INPUT"}
     assert guesses[10] == ("RATE_LIMITED", None)
+
+
+async def test_aliases_are_counted_as_requests_are(acme: Workspace) -> None:
+    settings = SETTINGS.model_copy(update={"limit_user": parse("20/minute")})
+    field = 'updateProfile(input: {fullName: "x"}) { errors { code } }'
+    aliases = " ".join(f"a{n}: {field}" for n in range(30))
+    async with asking(settings) as client:
+        data = await client.signed_in(acme.cast.people["bob"]).ask(f"mutation {{ {aliases} }}")
+    codes = [payload["errors"] for payload in data.values()]
+    assert codes == [[]] * 20 + [[{"code": "RATE_LIMITED"}]] * 10
+
+
+async def test_who_has_an_account_is_not_asked_without_end(acme: Workspace) -> None:
+    bob = acme.by("bob")
+    for n in range(20):
+        assert await bob.refused("updateProfile", email="carl@example.com"), n
+    assert await bob.refused("updateProfile", email="new@example.com") == [("RATE_LIMITED", None)]
+    assert await bob.refused("updateProfile", fullName="Bob") == []

@@ -95,7 +95,7 @@ async def test_it_dies_under_load(pair: Pair, valkey: ValkeyServer, inside: Valk
         await until(is_used)
     assert len(answered) > during > before + len(people)
     assert set(map(repr, answered)) == {repr((httpx.codes.OK.value, True))}
-    assert await kinds(inside) == {"sess", "user", "member", "rate"}
+    assert await kinds(inside) == {"sess", "user", "member", "cache", "rate"}
 
 
 async def test_it_hangs_and_goes_on(pair: Pair, valkey: ValkeyServer) -> None:

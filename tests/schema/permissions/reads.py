@@ -21,7 +21,12 @@ def subjects(stage: Stage, role: str) -> dict[str, dict[str, UUID]]:
     ids, user, who = stage.ids, stage.user, actor(role)
     return {
         "Viewer": {"": user(role)},
-        "User": {"oneself": user(role), "another": user("peer"), "who left": user("gone")},
+        "User": {
+            "oneself": user(role),
+            "another": user("peer"),
+            "who left": user("gone"),
+            "who was added, and never came in": user("added"),
+        },
         "Membership": {
             "one's own": stage.membership(role),
             "of another": stage.membership("peer"),

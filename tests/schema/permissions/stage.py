@@ -25,8 +25,9 @@ RANKS = {
     "coowner": "OWNER",
     "left": "OWNER",
     "gone": "OWNER",
+    "added": "MEMBER",
 }
-"""Of those who are, or were, members. The latter two have left."""
+"""Of those who are, or were, members: `left` and `gone` have left, `added` never came in."""
 
 VIEWERS = ("outsider", "left", "member", "participant", "admin", "owner")
 
@@ -101,15 +102,16 @@ async def _enter(stage: Stage, role: str) -> None:
         member = await cast.member(stage.id, person.id, RANKS[role])
         stage.ids[f"Membership of {role}"] = member
         await cast.connection.execute(
-            "UPDATE memberships SET is_active = $2 WHERE id = $1",
+            "UPDATE memberships SET is_active = $2, entered_at = $3 WHERE id = $1",
             member,
             role not in ("left", "gone"),
+            None if role == "added" else START,
         )
 
 
 async def _furnish(stage: Stage) -> None:
     cast, ids, user = stage.cast, stage.ids, stage.user
-    await _rows(stage, "", "peer", "participant", "gone")
+    await _rows(stage, "", "peer", "participant", "gone", "added")
     await _rows(stage, " deleted", "peer", "participant", deleted_at=START)
     for role in VIEWERS:
         others = ("participant",) if role == "participant" else ()
