@@ -119,7 +119,11 @@ async def test_what_is_deleted_while_they_wait_takes_nothing(acme: Workspace) ->
 async def test_the_same_request_twice_is_one_message(acme: Workspace) -> None:
     talk = await acme.talk("bob", "carl")
     documents = [gid("Document", await acme.document("bob")) for _ in range(2)]
-    request = {"usedDocumentIds": documents, "metadata": {"b": 1, "a": [2]}, "idempotencyKey": KEY}
+    request: dict[str, Any] = {
+        "usedDocumentIds": documents,
+        "metadata": {"b": 1, "a": [2]},
+        "idempotencyKey": KEY,
+    }
     first = await say(acme, "bob", talk, **request)
     before = await state(acme)
     assert await say(acme, "bob", talk, **request) == first
@@ -139,13 +143,14 @@ async def test_a_key_is_of_one_request_and_one_author(acme: Workspace) -> None:
     document = gid("Document", await acme.document("bob"))
     await say(acme, "bob", talk, "hi", idempotencyKey=KEY)
     before = await state(acme)
-    for who, given in [
+    tries: list[tuple[str, dict[str, Any]]] = [
         ("bob", {"content": "ho"}),
         ("bob", {"metadata": {"a": 1}}),
         ("bob", {"usedDocumentIds": [document]}),
         ("bob", {"role": "ASSISTANT"}),
         ("carl", {}),
-    ]:
+    ]
+    for who, given in tries:
         payload = await _send(acme, who, talk, **({"content": "hi", "idempotencyKey": KEY} | given))
         assert payload["message"] is None, given
         codes = [(error["code"], error["field"]) for error in payload["errors"]]
