@@ -48,11 +48,11 @@ class SentRow(MessageRow):
 _MAY_SAY = f"CASE WHEN $4 = 'USER' THEN {TAKES_PART} ELSE {IS_ADMIN} OR {OWNS} END"
 
 # One statement, so that the lock is held for one round trip and the commit. What it reads is as
-# it was when it began, but for the rows that it locks: somebody who stops taking part meanwhile
-# is found by locking their row too, and a key that is used meanwhile by its index.
+# it was when it began, but for the rows that it changes: who stops taking part while it waits has
+# no row to change, and a key that is used meanwhile is found by its index.
 _SEND = f"""
 WITH standing AS (
-    SELECT c.id FROM conversations c {JOIN_ME} {JOIN_MEMBERSHIP}
+    SELECT c.id, {IS_ADMIN} AS is_admin FROM conversations c {JOIN_ME} {JOIN_MEMBERSHIP}
     WHERE c.tenant_id = $1 AND c.id = $3 AND c.deleted_at IS NULL AND {REACHES} AND {_MAY_SAY}
 ), earlier AS (
     SELECT {COLUMNS}, m.request_digest FROM standing JOIN messages m
@@ -67,18 +67,21 @@ WITH standing AS (
     FROM standing WHERE c.tenant_id = $1 AND c.id = standing.id AND c.deleted_at IS NULL
     AND NOT EXISTS (SELECT FROM earlier)
     AND (SELECT count(*) FROM cited) = cardinality($8::uuid[])
-    RETURNING c.id, c.last_sequence, c.version, c.message_count, c.last_message_at
+    RETURNING c.id, c.last_sequence, c.version, c.message_count, c.last_message_at,
+        standing.is_admin
 ), reader AS (
-    UPDATE participants p SET last_read_sequence = counted.last_sequence,
-        read_count = counted.message_count
+    UPDATE participants p SET
+        last_read_sequence =
+            CASE WHEN $4 = 'USER' THEN counted.last_sequence ELSE p.last_read_sequence END,
+        read_count = CASE WHEN $4 = 'USER' THEN counted.message_count ELSE p.read_count END
     FROM counted WHERE p.tenant_id = $1 AND p.conversation_id = counted.id AND p.user_id = $2
-    AND $4 = 'USER' RETURNING p.id
+    RETURNING p.id
 ), said AS (
     INSERT INTO messages AS m (tenant_id, conversation_id, author_id, sequence, version, role,
         content, token_count, metadata, idempotency_key, request_digest, created_at)
     SELECT $1, counted.id, CASE WHEN $4 = 'USER' THEN $2::uuid END, counted.last_sequence,
         counted.version, $4, $5, $6::int, $7::jsonb, $9, $10::bytea, counted.last_message_at
-    FROM counted WHERE $4 <> 'USER' OR EXISTS (SELECT FROM reader)
+    FROM counted WHERE EXISTS (SELECT FROM reader) OR $4 <> 'USER' AND counted.is_admin
     RETURNING {COLUMNS}, m.request_digest
 ), used AS (
     INSERT INTO message_documents (tenant_id, message_id, document_id, position)

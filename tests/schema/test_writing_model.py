@@ -86,7 +86,7 @@ class Writing(RuleBasedStateMachine):
         self.closing = [
             lambda: client.__aexit__(None, None, None),
             cast.connection.close,
-            lambda: anext(clone.gen, None),  # type: ignore[attr-defined]
+            lambda: anext(clone.gen, None),
         ]
         for slug in ("acme", "globex"):
             workspace = await open_workspace(cast, http, slug)
@@ -229,7 +229,7 @@ class Writing(RuleBasedStateMachine):
 def test_the_tables_hold_what_the_model_says(postgres: Path) -> None:
     with asyncio.Runner() as runner:
         Writing.runner, Writing.socket = runner, postgres
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Writing,
             settings=settings(
                 max_examples=12,
