@@ -7,7 +7,10 @@ message by whoever sees its conversation, without content. The audit log and the
 settings are seen by admins. E-mail and last sign-in of who left, or was added and never came in,
 are seen by nobody else: the view tenant_users does not show them.
 
-Admins change the workspace, and who is in it, up to their own role.
+Admins change the workspace, and who is in it, up to their own role. Who sees a conversation may
+find that they may not change it; who does not see it finds nothing. Participants say something and
+mark it read; its owner and admins run it, and speak as the assistant and the system. A message is
+edited by its author, deleted and restored by its author and admins.
 
 A statement with a condition on conversations or on what was deleted takes the tenant as $1 and
 the viewer's user as $2. An admin's conditions name $2 too: PostgreSQL must know its type.
@@ -17,10 +20,31 @@ from uuid import UUID
 
 from core.errors import Forbidden
 from core.viewer import Identity, TenantRole, Viewer
+from tables.engine import Row
 
 # The viewer's own participation: what they have read, and whether they take part.
 JOIN_ME = """LEFT JOIN participants me
     ON me.tenant_id = $1 AND me.conversation_id = c.id AND me.user_id = $2"""
+
+# The viewer's own membership as it is now: who was removed a moment ago writes nothing more.
+JOIN_MEMBERSHIP = """JOIN memberships mine
+    ON mine.tenant_id = $1 AND mine.user_id = $2 AND mine.is_active"""
+
+# What the viewer may do with a conversation `c`, joined by JOIN_ME and JOIN_MEMBERSHIP.
+IS_ADMIN = "mine.role <> 'MEMBER'"
+OWNS = "coalesce(c.owner_id = $2, false)"
+TAKES_PART = "me.id IS NOT NULL"
+STANDING = f"{IS_ADMIN} AS is_admin, {OWNS} AS owns, {TAKES_PART} AS takes_part"
+REACHES = f"({IS_ADMIN} OR {TAKES_PART})"
+REACHES_DELETED = f"{REACHES} AND ({IS_ADMIN} OR {OWNS})"
+
+
+class Standing(Row):
+    """Somebody in a conversation that they see."""
+
+    is_admin: bool
+    owns: bool
+    takes_part: bool
 
 
 def sees_conversation(viewer: Viewer) -> str:
@@ -62,3 +86,27 @@ def require_admin(viewer: Viewer) -> None:
     """Raises Forbidden for members."""
     if not viewer.is_admin:
         raise Forbidden("Only admins of the workspace may do this.")
+
+
+def require_charge(standing: Standing) -> None:
+    """Of who runs a conversation. Raises Forbidden."""
+    if not (standing.is_admin or standing.owns):
+        raise Forbidden("Only the owner of the conversation and admins may do this.")
+
+
+def require_part(standing: Standing) -> None:
+    """Raises Forbidden for who only looks on."""
+    if not standing.takes_part:
+        raise Forbidden("Only participants of the conversation may do this.")
+
+
+def require_author(viewer: Viewer, author_id: UUID | None) -> None:
+    """Raises Forbidden."""
+    if author_id != viewer.user_id:
+        raise Forbidden("Only the author of the message may do this.")
+
+
+def require_author_or_admin(viewer: Viewer, standing: Standing, author_id: UUID | None) -> None:
+    """Raises Forbidden."""
+    if not standing.is_admin:
+        require_author(viewer, author_id)

@@ -21,12 +21,16 @@ from core.text import UNSTORABLE, normalised
 MAX_USERNAME = 150
 MAX_EMAIL = 254  # RFC 5321: a path has 256, two of them brackets
 MAX_NAME = 200
+MAX_TITLE = 500
+MAX_CONTENT = 100_000
+MAX_KEY = 200
 MAX_SLUG = 63
 MAX_SETTINGS_BYTES = 16_384
 MAX_JSON_DEPTH = 32
 
 WORDS = {
     "dict_type": "Must be a JSON object.",
+    "greater_than_equal": "Must not be negative.",
     "string_type": "Must be text.",
     "value_error": "Is not an e-mail address.",
 }
@@ -61,12 +65,30 @@ def _storable(text: str) -> str:
     return text
 
 
-def _line(text: str) -> str:
+def _line(text: str, most: int = MAX_NAME) -> str:
     if CONTROL.search(_storable(text)):
         raise ValueError("Must not contain control characters.")
-    if not 1 <= len(text) <= MAX_NAME or not any(category(char)[0] in VISIBLE for char in text):
-        raise ValueError(f"Must have 1 to {MAX_NAME} characters, and something to see.")
+    if not 1 <= len(text) <= most or not any(category(char)[0] in VISIBLE for char in text):
+        raise ValueError(f"Must have 1 to {most} characters, and something to see.")
     return text
+
+
+def _title(text: str) -> str:
+    return _line(text, MAX_TITLE)
+
+
+def _content(text: str) -> str:
+    return _sized(text, MAX_CONTENT)
+
+
+def _key(text: str) -> str:
+    return _sized(text, MAX_KEY)
+
+
+def _sized(text: str, most: int) -> str:
+    if not 1 <= len(text) <= most:
+        raise ValueError(f"Must have 1 to {most} characters.")
+    return _storable(text)
 
 
 def _username(text: str) -> str:
@@ -128,6 +150,9 @@ Email = Annotated[EmailStr, BeforeValidator(_normalised), AfterValidator(_email)
 Name = Annotated[str, BeforeValidator(_stripped), AfterValidator(_line)]
 OptionalName = Annotated[Name | None, BeforeValidator(_none_when_blank)]
 Slug = Annotated[str, BeforeValidator(_normalised), AfterValidator(_slug)]
+Title = Annotated[str, BeforeValidator(_stripped), AfterValidator(_title)]
+Content = Annotated[str, AfterValidator(_content)]
+IdempotencyKey = Annotated[str, AfterValidator(_key)]
 JSONObject = Annotated[dict[str, Any], AfterValidator(_settings)]
 
 

@@ -1,4 +1,4 @@
-from piccolo.columns import BigInt, Integer, Text, Timestamptz
+from piccolo.columns import BigInt, Bytea, Integer, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -18,6 +18,8 @@ class Conversation(SoftDelete, Times, InTenant, Table, tablename="conversations"
     last_message_at = Timestamptz(null=True, default=None)
     version = BigInt(default=0, help_text="Counts changes to the messages.")
     source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
+    idempotency_key = Text(null=True, default=None)
+    request_digest = Bytea(null=True, default=None, help_text="Of what came with the key.")
 
     conversations_short_id_key = Unique(["tenant_id", "short_id"])
     conversations_source_id_key = Unique(["tenant_id", "source_id"])

@@ -1,4 +1,4 @@
-from piccolo.columns import JSONB, BigInt, Integer, SmallInt, Text, Timestamptz
+from piccolo.columns import JSONB, BigInt, Bytea, Integer, SmallInt, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -21,6 +21,7 @@ class Message(SoftDelete, Times, InTenant, Table, tablename="messages"):
     token_count = Integer(null=True, default=None)
     metadata = JSONB(default="{}")
     idempotency_key = Text(null=True, default=None)
+    request_digest = Bytea(null=True, default=None, help_text="Of what came with the key.")
     source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
     edited_at = Timestamptz(null=True, default=None)
 

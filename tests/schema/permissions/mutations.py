@@ -45,6 +45,9 @@ def deeds(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
         ("updateTenant", "name"): Deed({"name": "New"}),
         ("updateTenant", "settings"): Deed({"settings": {"key": "new"}}),
         **_of_members(stage, role),
+        **_of_conversations(stage, role),
+        **_of_participants(stage, role),
+        **_of_messages(stage, role),
     }
 
 
@@ -82,6 +85,80 @@ def _of_members(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
         ("removeMember", "oneself"): Deed(user(role)),
         ("removeMember", "the last owner"): Deed(user("owner"), before=alone),
         ("removeMember", "who is no member"): Deed(user("gone")),
+    }
+
+
+def _of_conversations(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
+    def talk(what: str, **more: Any) -> Deed:
+        return Deed({"id": gid("Conversation", stage.ids[f"Conversation{what}"])} | more)
+
+    def own(what: str, **more: Any) -> Deed:
+        owner, id = stage.user(role), stage.ids[f"Conversation{what}"]
+        before = f"UPDATE conversations SET owner_id = '{owner}' WHERE id = '{id}'"
+        return talk(what, **more)._replace(before=before)
+
+    def among(who: str) -> Deed:
+        return Deed({"title": "New", "participantIds": [gid("User", stage.user(who))]})
+
+    return {
+        ("createConversation", "with a member"): among("peer"),
+        ("createConversation", "with who left"): among("gone"),
+        ("renameConversation", "of another"): talk("", title="New"),
+        ("renameConversation", "one's own"): own("", title="New"),
+        ("deleteConversation", "of another"): talk(""),
+        ("deleteConversation", "one's own"): own(""),
+        ("restoreConversation", "of another"): talk(" deleted"),
+        ("restoreConversation", "one's own"): own(" deleted"),
+        ("markConversationRead", ""): talk(""),
+    }
+
+
+def _of_participants(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
+    talk = stage.ids["Conversation"]
+    own = f"UPDATE conversations SET owner_id = '{stage.user(role)}' WHERE id = '{talk}'"
+
+    def place(who: str, before: str = "") -> Deed:
+        user = gid("User", stage.user(who))
+        return Deed({"conversationId": gid("Conversation", talk), "userId": user}, before)
+
+    return {
+        ("addParticipant", "a member"): place("coadmin"),
+        ("addParticipant", "a member, to one's own"): place("coadmin", own),
+        ("addParticipant", "oneself"): place(role),
+        ("addParticipant", "who left"): place("left"),
+        ("removeParticipant", "another"): place("peer"),
+        ("removeParticipant", "another, from one's own"): place("peer", own),
+        ("removeParticipant", "oneself"): place(role),
+        ("removeParticipant", "who left the workspace"): place("gone"),
+        ("removeParticipant", "who does not take part"): place("coadmin"),
+    }
+
+
+def _of_messages(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
+    talk = stage.ids["Conversation"]
+
+    def say(speaker: str, owner: str = "peer") -> Deed:
+        before = f"UPDATE conversations SET owner_id = '{stage.user(owner)}' WHERE id = '{talk}'"
+        given = {"conversationId": gid("Conversation", talk), "content": "New", "role": speaker}
+        return Deed(given, before)
+
+    def of(author: str, what: str, **more: Any) -> Deed:
+        id = stage.ids[f"Message{what}"]
+        before = f"UPDATE messages SET author_id = '{stage.user(author)}' WHERE id = '{id}'"
+        return Deed({"id": gid("Message", id)} | more, before)
+
+    return {
+        ("sendMessage", "as USER"): say("USER"),
+        ("sendMessage", "as ASSISTANT"): say("ASSISTANT"),
+        ("sendMessage", "as SYSTEM"): say("SYSTEM"),
+        ("sendMessage", "as ASSISTANT, in one's own"): say("ASSISTANT", role),
+        ("sendMessage", "as SYSTEM, in one's own"): say("SYSTEM", role),
+        ("editMessage", "of another"): of("peer", "", content="New"),
+        ("editMessage", "one's own"): of(role, "", content="New"),
+        ("deleteMessage", "of another"): of("peer", ""),
+        ("deleteMessage", "one's own"): of(role, ""),
+        ("restoreMessage", "of another"): of("peer", " deleted"),
+        ("restoreMessage", "one's own"): of(role, " deleted"),
     }
 
 

@@ -1,0 +1,93 @@
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from resolvers.message import MessageRole, MessageRow, any_messages_by_id
+from resolvers.message_editing import delete_message, edit_message, restore_message
+from resolvers.message_sending import send_message
+from schema.context import Info
+from schema.message import Message
+from schema.node import key_of
+from schema.payload import Mutates, Payload
+
+
+@strawberry.input
+class SendMessageInput:
+    conversation_id: strawberry.ID
+    content: str
+    role: MessageRole = MessageRole.USER
+    token_count: int | None = None
+    used_document_ids: list[strawberry.ID] = strawberry.field(default_factory=list)
+    metadata: JSON | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input
+class EditMessageInput:
+    id: strawberry.ID
+    content: str
+
+
+@strawberry.input
+class MessageIdInput:
+    id: strawberry.ID
+
+
+@strawberry.type
+class MessagePayload(Payload):
+    id: strawberry.Private[UUID | None] = None
+
+    @strawberry.field(
+        description="As it is now. Null when nothing was done, or when the viewer may not see it"
+        " any more.",
+        graphql_type=Message | None,
+    )
+    async def message(self, info: Info) -> MessageRow | None:
+        return await info.context.load_one(any_messages_by_id, self.id)
+
+
+@strawberry.type
+class MessageMutations:
+    @strawberry.mutation(
+        description="Of participants, as USER; of the conversation's owner and admins, as ASSISTANT"
+        " or SYSTEM. A request that is repeated with its `idempotencyKey` sends one message.",
+        extensions=[Mutates(MessagePayload)],
+    )
+    async def send_message(self, info: Info, input: SendMessageInput) -> MessagePayload:
+        message = await send_message(
+            info.context.viewer,
+            key_of(input.conversation_id, "Conversation", "conversationId"),
+            input.content,
+            input.role,
+            input.token_count,
+            [key_of(id, "Document", "usedDocumentIds") for id in input.used_document_ids],
+            input.metadata,
+            input.idempotency_key,
+        )
+        return MessagePayload(id=message.id)
+
+    @strawberry.mutation(description="Of its author.", extensions=[Mutates(MessagePayload)])
+    async def edit_message(self, info: Info, input: EditMessageInput) -> MessagePayload:
+        id = key_of(input.id, "Message", "id")
+        message = await edit_message(info.context.viewer, id, input.content)
+        return MessagePayload(id=message.id)
+
+    @strawberry.mutation(
+        description="Of its author and admins, who may restore it. It keeps its place.",
+        extensions=[Mutates(MessagePayload)],
+    )
+    async def delete_message(self, info: Info, input: MessageIdInput) -> MessagePayload:
+        context = info.context
+        id = key_of(input.id, "Message", "id")
+        message = await delete_message(context.viewer, context.caller, id)
+        return MessagePayload(id=message.id)
+
+    @strawberry.mutation(
+        description="Of its author and admins.", extensions=[Mutates(MessagePayload)]
+    )
+    async def restore_message(self, info: Info, input: MessageIdInput) -> MessagePayload:
+        context = info.context
+        id = key_of(input.id, "Message", "id")
+        message = await restore_message(context.viewer, context.caller, id)
+        return MessagePayload(id=message.id)

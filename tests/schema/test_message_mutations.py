@@ -1,0 +1,232 @@
+"""What is said, changed, taken back, and brought back."""
+
+from typing import Any
+
+import pytest
+
+from tests.schema.talking import MESSAGE, assert_it_adds_up, events, say, state, unread
+from tests.schema.workspace import MISSING, Workspace, gid
+
+NO_MESSAGE = gid("Message", MISSING)
+
+
+async def _change(acme: Workspace, who: str, mutation: str, **input: Any) -> Any:
+    payload = await acme.by(who).mutate(mutation, MESSAGE, **input)
+    assert payload["errors"] == []
+    return payload["message"]
+
+
+async def _refused(acme: Workspace, who: str, mutation: str, **input: Any) -> list[Any]:
+    """And changes nothing."""
+    before = await state(acme)
+    errors = await acme.by(who).refused(mutation, **input)
+    assert await state(acme) == before
+    return errors
+
+
+async def test_every_field(acme: Workspace) -> None:
+    talk = await acme.talk("bob", "carl")
+    documents = [gid("Document", await acme.document("ada")) for _ in range(50)]
+    stored = documents[::-1]
+    metadata = {"model": "x", "n": [1, 2.5, None, {"deep": True}]}
+    said = await say(
+        acme,
+        "bob",
+        talk,
+        " ünï\n✓ ",
+        tokenCount=7,
+        metadata=metadata,
+        usedDocumentIds=stored,
+    )
+    assert said == {
+        "id": said["id"],
+        "sequence": 1,
+        "role": "USER",
+        "content": " ünï\n✓ ",
+        "tokenCount": 7,
+        "metadata": metadata,
+        "editedAt": None,
+        "deletedAt": None,
+        "author": {"username": "bob"},
+        "conversation": {"id": gid("Conversation", talk), "messageCount": 1, "unreadCount": 0},
+        "usedDocuments": [{"id": id} for id in stored],
+    }
+    plain = await say(acme, "carl", talk, "x" * 100_000)
+    assert (plain["sequence"], plain["metadata"], plain["usedDocuments"]) == (2, {}, [])
+    at = await acme.cast.connection.fetchval("SELECT last_message_at FROM conversations")
+    assert at == await acme.cast.connection.fetchval("SELECT max(created_at) FROM messages")
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"content": ""}, ("BAD_INPUT", ["content"])),
+        ({"content": "x" * 100_001}, ("BAD_INPUT", ["content"])),
+        ({"content": "a\0"}, ("BAD_INPUT", ["content"])),
+        ({"tokenCount": -1}, ("BAD_INPUT", ["tokenCount"])),
+        ({"metadata": [1]}, ("BAD_INPUT", ["metadata"])),
+        ({"metadata": {"a": "\0"}}, ("BAD_INPUT", ["metadata"])),
+        ({"metadata": {"a": "x" * 20_000}}, ("BAD_INPUT", ["metadata"])),
+        ({"idempotencyKey": ""}, ("BAD_INPUT", ["idempotencyKey"])),
+        ({"idempotencyKey": "x" * 201}, ("BAD_INPUT", ["idempotencyKey"])),
+        ({"usedDocumentIds": [NO_MESSAGE]}, ("BAD_INPUT", ["usedDocumentIds"])),
+        (
+            {"usedDocumentIds": [gid("Document", MISSING)] * 2},
+            ("BAD_INPUT", ["usedDocumentIds"]),
+        ),
+        ({"usedDocumentIds": [gid("Document", MISSING)]}, ("NOT_FOUND", ["usedDocumentIds"])),
+        ({"conversationId": NO_MESSAGE}, ("BAD_INPUT", ["conversationId"])),
+    ],
+)
+async def test_what_is_not_sent(
+    acme: Workspace, given: dict[str, Any], error: tuple[str, list[str]]
+) -> None:
+    talk = gid("Conversation", await acme.talk("bob"))
+    request = {"conversationId": talk, "content": "hi"} | given
+    assert await _refused(acme, "bob", "sendMessage", **request) == [error]
+
+
+async def test_documents_that_are_not_there(acme: Workspace) -> None:
+    talk = gid("Conversation", await acme.talk("bob"))
+    here, gone = [await acme.document("bob") for _ in range(2)]
+    await acme.delete("documents", gone)
+    ids = [gid("Document", id) for id in (here, gone)]
+    request = {"conversationId": talk, "content": "hi", "usedDocumentIds": ids}
+    errors = await _refused(acme, "bob", "sendMessage", **request)
+    assert errors == [("NOT_FOUND", ["usedDocumentIds"])]
+    many = [gid("Document", await acme.document("bob")) for _ in range(51)]
+    errors = await _refused(acme, "bob", "sendMessage", **(request | {"usedDocumentIds": many}))
+    assert errors == [("BAD_INPUT", ["usedDocumentIds"])]
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "codes"),
+    [
+        ("bob", "USER", []),
+        ("bob", "ASSISTANT", []),  # the owner
+        ("bob", "SYSTEM", []),
+        ("carl", "USER", []),
+        ("carl", "ASSISTANT", ["FORBIDDEN"]),
+        ("carl", "SYSTEM", ["FORBIDDEN"]),
+        ("root", "USER", ["FORBIDDEN"]),  # looks on
+        ("root", "ASSISTANT", []),
+        ("ada", "SYSTEM", []),
+    ],
+)
+async def test_who_says_what(acme: Workspace, who: str, role: str, codes: list[str]) -> None:
+    talk = await acme.talk("bob", "carl")
+    payload = await acme.by(who).mutate(
+        "sendMessage",
+        MESSAGE,
+        conversationId=gid("Conversation", talk),
+        content="hi",
+        role=role,
+    )
+    assert [error["code"] for error in payload["errors"]] == codes
+    if not codes:
+        author = {"username": who} if role == "USER" else None
+        assert payload["message"]["author"] == author
+    await assert_it_adds_up(acme, talk)
+
+
+async def test_edited(acme: Workspace) -> None:
+    talk = await acme.talk("bob", "carl")
+    id = (await say(acme, "bob", talk, "old"))["id"]
+    edited = await _change(acme, "bob", "editMessage", id=id, content="new")
+    assert (edited["content"], edited["sequence"]) == ("new", 1)
+    assert edited["editedAt"]
+    await assert_it_adds_up(acme, talk)
+    before = await state(acme)
+    assert await _change(acme, "bob", "editMessage", id=id, content="new") == edited
+    assert await state(acme) == before
+    for who in ("carl", "root"):
+        refused = await _refused(acme, who, "editMessage", id=id, content="mine")
+        assert refused == [("FORBIDDEN", None)]
+    for content in ("", "x" * 100_001, "\0"):
+        refused = await _refused(acme, "bob", "editMessage", id=id, content=content)
+        assert refused == [("BAD_INPUT", ["content"])]
+    assistant = (await say(acme, "bob", talk, role="ASSISTANT"))["id"]
+    refused = await _refused(acme, "bob", "editMessage", id=assistant, content="new")
+    assert refused == [("FORBIDDEN", None)]
+    await _change(acme, "bob", "deleteMessage", id=id)
+    refused = await _refused(acme, "bob", "editMessage", id=id, content="newer")
+    assert refused == [("NOT_FOUND", ["id"])]
+    assert await events(acme) == [("message.deleted", f"Message:{await _first(acme)}")]
+
+
+async def _first(acme: Workspace) -> Any:
+    return await acme.cast.connection.fetchval("SELECT id FROM messages WHERE sequence = 1")
+
+
+@pytest.mark.parametrize("who", ["bob", "root"])
+async def test_deleted_and_back(acme: Workspace, who: str) -> None:
+    talk = await acme.talk("bob", "carl")
+    document = gid("Document", await acme.document("bob"))
+    more = {"metadata": {"a": 1}, "usedDocumentIds": [document]}
+    id = (await say(acme, "bob", talk, "secret", **more))["id"]
+    whole = await _change(acme, "bob", "editMessage", id=id, content="secret!")
+    await acme.by("carl").mutate("markConversationRead", id=gid("Conversation", talk))
+    await say(acme, "bob", talk, "more")
+    deleted = await _change(acme, who, "deleteMessage", id=id)
+    blank: dict[str, Any] = {"content": "", "metadata": {}, "usedDocuments": []}
+    assert {key: deleted[key] for key in blank} == blank
+    assert deleted["conversation"]["messageCount"] == 1
+    assert await unread(acme, "carl", talk) == 1
+    await assert_it_adds_up(acme, talk)
+    before = await state(acme)
+    assert await _change(acme, who, "deleteMessage", id=id) == deleted
+    assert await state(acme) == before
+
+    for _ in range(2):
+        restored = await _change(acme, who, "restoreMessage", id=id)
+        changing = {"conversation": restored["conversation"]}
+        assert restored == whole | changing
+        assert restored["conversation"]["messageCount"] == 2
+    assert await unread(acme, "carl", talk) == 1
+    await assert_it_adds_up(acme, talk)
+    target = f"Message:{await _first(acme)}"
+    assert await events(acme) == [("message.deleted", target), ("message.restored", target)]
+
+
+async def test_who_may_not_take_back(acme: Workspace) -> None:
+    talk, hidden = await acme.talk("carl", "bob"), await acme.talk("ada")
+    said = (await say(acme, "bob", talk))["id"]
+    deleted = (await say(acme, "bob", talk))["id"]
+    assistant = (await say(acme, "carl", talk, role="ASSISTANT"))["id"]
+    unseen = (await say(acme, "ada", hidden))["id"]
+    await _change(acme, "bob", "deleteMessage", id=deleted)
+    for mutation in ("deleteMessage", "restoreMessage"):
+        for id, errors in {
+            said: [("FORBIDDEN", None)],
+            deleted: [("FORBIDDEN", None)],
+            assistant: [("FORBIDDEN", None)],
+            unseen: [("NOT_FOUND", ["id"])],
+            NO_MESSAGE: [("NOT_FOUND", ["id"])],
+            gid("Conversation", talk): [("BAD_INPUT", ["id"])],
+        }.items():
+            assert await _refused(acme, "carl", mutation, id=id) == errors
+    refused = await _refused(acme, "carl", "editMessage", id=unseen, content="mine")
+    assert refused == [("NOT_FOUND", ["id"])]
+
+
+async def test_nothing_changes_in_a_deleted_conversation(acme: Workspace) -> None:
+    talk = await acme.talk("bob")
+    said, deleted = [(await say(acme, "bob", talk))["id"] for _ in range(2)]
+    await _change(acme, "bob", "deleteMessage", id=deleted)
+    await acme.by("bob").mutate("deleteConversation", id=gid("Conversation", talk))
+    for mutation, given in (
+        ("editMessage", {"id": said, "content": "new"}),
+        ("deleteMessage", {"id": said}),
+        ("restoreMessage", {"id": deleted}),
+    ):
+        for who in ("bob", "root"):
+            assert await _refused(acme, who, mutation, **given) == [("NOT_FOUND", ["id"])]
+
+
+async def test_who_has_left_the_conversation_changes_nothing(acme: Workspace) -> None:
+    talk = await acme.talk("bob", "carl")
+    said = (await say(acme, "carl", talk))["id"]
+    place = {"conversationId": gid("Conversation", talk), "userId": gid("User", acme.user("carl"))}
+    await acme.by("carl").mutate("removeParticipant", **place)
+    for mutation, given in (("editMessage", {"content": "new"}), ("deleteMessage", {})):
+        assert await _refused(acme, "carl", mutation, id=said, **given) == [("NOT_FOUND", ["id"])]
