@@ -20,6 +20,7 @@ from ops.dev import serve
 from ops.failure import Failure
 from ops.migrate import migrate
 from ops.progress import bars
+from ops.purge import purge, shown
 from ops.seed import seed
 from ops.tinydb import import_tinydb
 from ops.token import TokenRequest, mint
@@ -57,6 +58,16 @@ def seed_command() -> None:
     """Add the demo workspace, or what is missing of it."""
     with migrated(settings := Settings(), say):
         say(str(asyncio.run(seed(settings))))
+
+
+@app.command("purge")
+def purge_command(
+    older_than: Annotated[int, typer.Option(min=1, max=36_500, help="Days ago.")],
+) -> None:
+    """Remove for good what was deleted, and sessions that ended, more than so many days ago."""
+    with migrated(settings := Settings(), say):
+        gone = asyncio.run(purge(settings, timedelta(days=older_than), say))
+    say(f"removed {shown(gone)}")
 
 
 @app.command("token")

@@ -20,7 +20,7 @@ from resolvers.paging import (
 )
 from tables.engine import DB, Row
 
-COLUMNS = """c.id, c.short_id, c.title, c.owner_id, c.message_count, c.last_sequence,
+COLUMNS = """c.id, c.short_id, c.title, c.owner_id, c.message_count,
     c.last_message_at, c.created_at, c.updated_at, c.deleted_at,
     coalesce(c.last_message_at, c.created_at) AS recent_at,
     coalesce(greatest(c.message_count - me.read_count, 0), 0) AS unread_count"""

@@ -88,6 +88,19 @@ async def all_messages_by_conversation(
     return await fetch_pages(MessageRow, _OF_CONVERSATION, BY_SEQUENCE, keys, viewer.tenant_id)
 
 
+async def deleted_message_counts_by_conversation(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
+    """Of conversations that the viewer is known to see."""
+    rows = await DB.fetch(
+        CountRow,
+        """SELECT m.conversation_id AS id, count(*) AS total FROM messages m
+        WHERE m.tenant_id = $1 AND m.conversation_id = ANY($2) AND m.deleted_at IS NOT NULL
+        GROUP BY m.conversation_id""",
+        viewer.tenant_id,
+        ids,
+    )
+    return counts_by_key(rows, ids)
+
+
 async def last_messages_by_conversation(
     viewer: Viewer, ids: Sequence[UUID]
 ) -> list[MessageRow | None]:

@@ -9,6 +9,7 @@ from resolvers.message import (
     BY_SEQUENCE,
     MessageRow,
     all_messages_by_conversation,
+    deleted_message_counts_by_conversation,
     last_messages_by_conversation,
     messages_by_conversation,
 )
@@ -40,7 +41,6 @@ class Conversation(Node):
     updated_at: datetime
     deleted_at: datetime | None
     owner_id: strawberry.Private[UUID | None]
-    last_sequence: strawberry.Private[int]
 
     @strawberry.field(description="Null when the user is gone.", graphql_type=User | None)
     async def owner(self, info: Info) -> UserRow | None:
@@ -59,10 +59,12 @@ class Conversation(Node):
         self, info: Info, arguments: PageArguments, include_deleted: bool | None = False
     ) -> Slice[MessageRow]:
         batch = all_messages_by_conversation if include_deleted else messages_by_conversation
-        rows = await info.context.load(batch, (self.id, arguments.page(BY_SEQUENCE)))
-        total = self.last_sequence if include_deleted else self.message_count
+        load, total = info.context.load, self.message_count
+        rows = await load(batch, (self.id, arguments.page(BY_SEQUENCE)))
 
         async def count() -> int:
+            if include_deleted:
+                return total + await load(deleted_message_counts_by_conversation, self.id)
             return total
 
         return rows.counted(count)
