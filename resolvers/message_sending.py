@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import Field
 
-from core.errors import BadInput, NotFound, RuleError
+from core.errors import BadInput, Conflict, NotFound, RuleError
 from core.viewer import Viewer
 from resolvers.access import (
     IS_ADMIN,
@@ -170,4 +170,7 @@ async def _refusal(viewer: Viewer, conversation_id: UUID, new: NewMessage) -> Ru
             require_charge(conversation)
     except RuleError as error:
         return error
-    return NotFound("Not all of them are there.", ("usedDocumentIds",))
+    if new.document_ids:
+        return NotFound("Not all of them are there.", ("usedDocumentIds",))
+    # Who was removed and came back while the statement waited: it saw the former only.
+    return Conflict("Who takes part has just changed: try again.", ("conversationId",))
