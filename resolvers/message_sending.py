@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import Field
 
-from core.errors import BadInput, NotFound, RuleError
+from core.errors import BadInput, Conflict, NotFound, RuleError
 from core.viewer import Viewer
 from resolvers.access import (
     IS_ADMIN,
@@ -56,7 +56,7 @@ WITH standing AS (
     WHERE c.tenant_id = $1 AND c.id = $3 AND c.deleted_at IS NULL AND {REACHES} AND {_MAY_SAY}
 ), earlier AS (
     SELECT {COLUMNS}, m.request_digest FROM standing JOIN messages m
-        ON m.tenant_id = $1 AND m.conversation_id = standing.id AND m.idempotency_key = $9
+        ON m.tenant_id = $1 AND m.conversation_id = $3 AND m.idempotency_key = $9
 ), cited AS (
     SELECT d.id, given.position FROM unnest($8::uuid[]) WITH ORDINALITY AS given (id, position)
     JOIN documents d ON d.tenant_id = $1 AND d.id = given.id AND d.deleted_at IS NULL
@@ -64,7 +64,7 @@ WITH standing AS (
     UPDATE conversations c SET last_sequence = c.last_sequence + 1, version = c.version + 1,
         message_count = c.message_count + 1,
         last_message_at = greatest(c.last_message_at, now())
-    FROM standing WHERE c.tenant_id = $1 AND c.id = standing.id AND c.deleted_at IS NULL
+    FROM standing WHERE c.tenant_id = $1 AND c.id = $3 AND c.deleted_at IS NULL
     AND NOT EXISTS (SELECT FROM earlier)
     AND (SELECT count(*) FROM cited) = cardinality($8::uuid[])
     RETURNING c.id, c.last_sequence, c.version, c.message_count, c.last_message_at,
@@ -74,7 +74,7 @@ WITH standing AS (
         last_read_sequence =
             CASE WHEN $4 = 'USER' THEN counted.last_sequence ELSE p.last_read_sequence END,
         read_count = CASE WHEN $4 = 'USER' THEN counted.message_count ELSE p.read_count END
-    FROM counted WHERE p.tenant_id = $1 AND p.conversation_id = counted.id AND p.user_id = $2
+    FROM counted WHERE p.tenant_id = $1 AND p.conversation_id = $3 AND p.user_id = $2
     RETURNING p.id
 ), said AS (
     INSERT INTO messages AS m (tenant_id, conversation_id, author_id, sequence, version, role,
@@ -170,4 +170,7 @@ async def _refusal(viewer: Viewer, conversation_id: UUID, new: NewMessage) -> Ru
             require_charge(conversation)
     except RuleError as error:
         return error
-    return NotFound("Not all of them are there.", ("usedDocumentIds",))
+    if new.document_ids:
+        return NotFound("Not all of them are there.", ("usedDocumentIds",))
+    # Who was removed and came back while the statement waited: it saw the former only.
+    return Conflict("Who takes part has just changed: try again.", ("conversationId",))

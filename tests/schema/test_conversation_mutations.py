@@ -79,9 +79,11 @@ async def test_only_members_take_part(acme: Workspace) -> None:
     eve = await acme.cast.person("eve")
     globex = await acme.cast.tenant("globex")
     await acme.cast.member(globex, eve.id)
+    gone = await acme.cast.person("gone", is_active=False)
+    await acme.cast.member(acme.id, gone.id)
     talk = await acme.talk("bob")
     before = await state(acme)
-    for name in ("eve", "dora"):
+    for name in ("eve", "dora", "gone"):
         (id,) = _users(acme, name)
         refused = await acme.by("bob").refused(
             "createConversation", title="Talk", participantIds=[*_users(acme, "carl"), id]

@@ -68,7 +68,7 @@ async def test_all_kinds_of_writing_at_once(acme: Workspace) -> None:
     random.shuffle(calls)
     payloads = await asyncio.gather(*calls)
     codes = {error["code"] for payload in payloads for error in payload["errors"]}
-    assert codes <= {"NOT_FOUND"}
+    assert codes <= {"NOT_FOUND", "CONFLICT"}
     await assert_it_adds_up(acme, talk)
 
 
@@ -97,6 +97,23 @@ async def test_who_is_removed_while_they_wait_says_nothing(acme: Workspace) -> N
     refused = [[error["code"] for error in (await task)["errors"]] for task in waiting]
     assert refused == [["NOT_FOUND"], ["NOT_FOUND"], ["FORBIDDEN"], []]
     assert (await say(acme, "bob", talk))["sequence"] == 3
+    await assert_it_adds_up(acme, talk)
+
+
+async def test_who_comes_back_while_they_wait_tries_again(acme: Workspace) -> None:
+    talk = await acme.talk("bob")
+    transaction = acme.cast.connection.transaction()
+    await transaction.start()
+    await acme.cast.connection.execute("UPDATE conversations SET title = 'New'")
+    waiting = asyncio.create_task(_send(acme, "bob", talk, "late"))
+    await asyncio.sleep(0.3)
+    await acme.cast.connection.execute("DELETE FROM participants")
+    await acme.cast.insert(
+        "participants", tenant_id=acme.id, conversation_id=talk, user_id=acme.user("bob")
+    )
+    await transaction.commit()
+    assert [error["code"] for error in (await waiting)["errors"]] == ["CONFLICT"]
+    assert (await say(acme, "bob", talk))["sequence"] == 1
     await assert_it_adds_up(acme, talk)
 
 
