@@ -7,7 +7,8 @@ message by whoever sees its conversation, without content. The audit log and the
 settings are seen by admins. E-mail and last sign-in of who left, or was added and never came in,
 are seen by nobody else: the view tenant_users does not show them.
 
-Admins change the workspace, and who is in it, up to their own role.
+Admins change the workspace, and who is in it, up to their own role. Members add documents; a
+document is changed, deleted and restored by its owner and by admins.
 
 A statement with a condition on conversations or on what was deleted takes the tenant as $1 and
 the viewer's user as $2. An admin's conditions name $2 too: PostgreSQL must know its type.
@@ -62,3 +63,9 @@ def require_admin(viewer: Viewer) -> None:
     """Raises Forbidden for members."""
     if not viewer.is_admin:
         raise Forbidden("Only admins of the workspace may do this.")
+
+
+def require_document_change(viewer: Viewer, owner_id: UUID | None) -> None:
+    """Of whoever changes, deletes or restores a document that they see. Raises Forbidden."""
+    if not viewer.is_admin and owner_id != viewer.user_id:
+        raise Forbidden("Only its owner and admins may do this.")

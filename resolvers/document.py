@@ -27,6 +27,7 @@ MAX_CITATIONS = 50
 class DocumentRow(Row):
     node_type = "Document"
     id: UUID
+    owner_id: UUID | None
     deleted_at: datetime | None
 
 

@@ -24,10 +24,16 @@ MAX_NAME = 200
 MAX_SLUG = 63
 MAX_SETTINGS_BYTES = 16_384
 MAX_JSON_DEPTH = 32
+MAX_FILENAME = 255
+MAX_CONTENT_TYPE = 127
+MAX_TAGS = 50
+MAX_TAG = 100
+MAX_IDEMPOTENCY_KEY = 200
 
 WORDS = {
     "dict_type": "Must be a JSON object.",
     "string_type": "Must be text.",
+    "tuple_type": "Must be a list.",
     "value_error": "Is not an e-mail address.",
 }
 """Instead of Pydantic's, which speak of Python."""
@@ -38,6 +44,7 @@ CONTROL = re.compile(
 )
 VISIBLE = "LNPS"  # Unicode's categories of letters, numbers, punctuation and symbols
 USERNAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 # tenants_slug_check: it could pass for another workspace's id.
 UUID_LIKE = re.compile(r"(0x|[0-9a-f]{2})[0-9a-f]{30}")
@@ -62,10 +69,14 @@ def _storable(text: str) -> str:
 
 
 def _line(text: str) -> str:
+    return _line_of(text, MAX_NAME)
+
+
+def _line_of(text: str, longest: int) -> str:
     if CONTROL.search(_storable(text)):
         raise ValueError("Must not contain control characters.")
-    if not 1 <= len(text) <= MAX_NAME or not any(category(char)[0] in VISIBLE for char in text):
-        raise ValueError(f"Must have 1 to {MAX_NAME} characters, and something to see.")
+    if not 1 <= len(text) <= longest or not any(category(char)[0] in VISIBLE for char in text):
+        raise ValueError(f"Must have 1 to {longest} characters, and something to see.")
     return text
 
 
@@ -129,6 +140,41 @@ Name = Annotated[str, BeforeValidator(_stripped), AfterValidator(_line)]
 OptionalName = Annotated[Name | None, BeforeValidator(_none_when_blank)]
 Slug = Annotated[str, BeforeValidator(_normalised), AfterValidator(_slug)]
 JSONObject = Annotated[dict[str, Any], AfterValidator(_settings)]
+
+
+def _filename(text: str) -> str:
+    return _line_of(text, MAX_FILENAME)
+
+
+def _content_type(text: str) -> str:
+    if len(text) > MAX_CONTENT_TYPE or not CONTENT_TYPE.fullmatch(text):
+        raise ValueError(f"Must be as text/plain, at most {MAX_CONTENT_TYPE} characters.")
+    return text
+
+
+def _tag(text: str) -> str:
+    return _line_of(text, MAX_TAG)
+
+
+def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Each once, where it stood first."""
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"Must be at most {MAX_TAGS}.")
+    return tuple(dict.fromkeys(tags))
+
+
+def _idempotency_key(text: str) -> str:
+    if not 1 <= len(_storable(text)) <= MAX_IDEMPOTENCY_KEY:
+        raise ValueError(f"Must have 1 to {MAX_IDEMPOTENCY_KEY} characters.")
+    return text
+
+
+Filename = Annotated[str, BeforeValidator(_stripped), AfterValidator(_filename)]
+ContentType = Annotated[str, BeforeValidator(_normalised), AfterValidator(_content_type)]
+Content = Annotated[str, AfterValidator(_storable)]
+Tag = Annotated[str, BeforeValidator(_stripped), AfterValidator(_tag)]
+Tags = Annotated[tuple[Tag, ...], AfterValidator(_tags)]
+IdempotencyKey = Annotated[str, AfterValidator(_idempotency_key)]
 
 
 class Input(BaseModel):

@@ -1,5 +1,4 @@
 from piccolo.columns import JSONB, Array, Integer, Text
-from piccolo.columns.indexes import IndexMethod
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
@@ -16,8 +15,10 @@ class Document(SoftDelete, Times, InTenant, Table, tablename="documents"):
     content_type = Text()
     size = Integer(help_text="Bytes of content.")
     content = Text(null=True, default=None)
-    metadata = JSONB(default="{}", index=True, index_method=IndexMethod.gin)
-    tags = Array(base_column=Text(), default=list, index=True, index_method=IndexMethod.gin)
+    metadata = JSONB(default="{}")
+    tags = Array(base_column=Text(), default=list)
+    idempotency_key = Text(null=True, default=None, help_text="Of the owner, for a retry.")
+    idempotency_digest = Text(null=True, default=None, help_text="Of what was asked for with it.")
     source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
 
     documents_source_id_key = Unique(["tenant_id", "source_id"])
