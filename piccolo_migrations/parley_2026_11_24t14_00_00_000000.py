@@ -1,14 +1,15 @@
 """Keys of retried documents, and what documents are found by.
 
 Under row-level security an operator that is not leakproof is no index condition: @>, &&, @@ and
-similarity would read a whole workspace. So functions ask them, with the rights of a role that no
-policy holds for and that reads documents only. Each takes the tenant, and answers no other than
-that of the scope.
+similarity would read a whole workspace. So a function asks them, with the rights of a role that no
+policy holds for and that reads documents only. It takes the tenant, and answers no other than that
+of the scope.
 """
 
 from piccolo.columns.column_types import JSONB, Array, Text
 from piccolo.columns.indexes import IndexMethod
 
+from tables.columns import TSVector
 from tables.isolation import TENANT
 from tables.migration import SQLMigrationManager
 
@@ -40,23 +41,27 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;
 # A file name is also read as words: the parser takes plan.md for a host. A tsvector has a limit,
 # and a text that exceeds it is found by its beginning.
 WORDS = """
-CREATE FUNCTION document_words(filename text, content text) RETURNS tsvector
-    LANGUAGE plpgsql IMMUTABLE COST 10000 AS $$
+CREATE FUNCTION set_document_words() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    name text := left(filename, 1000);
-    characters int := coalesce(length(content), 0);
+    name text := left(NEW.filename, 1000);
+    characters int := coalesce(length(NEW.content), 0);
 BEGIN
     LOOP
         BEGIN
-            RETURN to_tsvector('pg_catalog.english', concat_ws(' ', name,
-                translate(name, '._-/', '    '), left(content, characters)));
+            NEW.words := to_tsvector('pg_catalog.english', concat_ws(' ', name,
+                translate(name, '._-/', '    '), left(NEW.content, characters)));
+            RETURN NEW;
         EXCEPTION WHEN program_limit_exceeded THEN
             characters := characters / 2;
         END;
     END LOOP;
 END $$;
-REVOKE EXECUTE ON FUNCTION document_words FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION document_words TO parley_tenant, parley_search;
+REVOKE EXECUTE ON FUNCTION set_document_words FROM PUBLIC;
+CREATE TRIGGER documents_words BEFORE INSERT OR UPDATE OF filename, content ON documents
+    FOR EACH ROW EXECUTE FUNCTION set_document_words();
+ALTER TABLE documents DISABLE TRIGGER documents_touch;
+UPDATE documents SET filename = filename;
+ALTER TABLE documents ENABLE TRIGGER documents_touch;
 """
 
 INDEXES = """
@@ -67,8 +72,7 @@ CREATE INDEX documents_owner ON documents (owner_id, tenant_id, created_at, id);
 DROP INDEX documents_owner_id;
 CREATE INDEX documents_of_tag ON documents USING gin (tenant_id, tags);
 CREATE INDEX documents_of_metadata ON documents USING gin (tenant_id, metadata);
-CREATE INDEX documents_of_word ON documents
-    USING gin (tenant_id, document_words(filename, content));
+CREATE INDEX documents_of_word ON documents USING gin (tenant_id, words);
 CREATE INDEX documents_of_name ON documents USING gin (tenant_id, filename gin_trgm_ops);
 """
 
@@ -78,48 +82,41 @@ DROP INDEX documents_idempotency_key, documents_content_type, documents_owner, d
     documents_of_metadata, documents_of_word, documents_of_name;
 """
 
-FUNCTION = """
-CREATE FUNCTION {name}(tenant uuid, {argument}) RETURNS SETOF uuid
-    LANGUAGE sql STABLE SECURITY DEFINER {options} SET search_path = public, pg_temp AS $$
-    {body}
-$$;
-REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION {name} TO parley_tenant;
-ALTER FUNCTION {name} OWNER TO parley_search;
+# Only the conditions that are given, planned for what they are given: the rarest finds the rows.
+# Who owns a function may create where it is, so the role may for this moment.
+MATCHING = f"""
+CREATE FUNCTION documents_matching(
+    tenant uuid, search text, tags_all text[], tags_any text[], metadata_contains jsonb
+) RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = public, pg_temp SET pg_trgm.word_similarity_threshold = 0.4 AS $$
+DECLARE
+    found text := concat_ws(' AND ', 'SELECT d.id FROM documents d WHERE d.tenant_id = $1',
+        CASE WHEN tags_all IS NOT NULL THEN 'd.tags @> $3' END,
+        CASE WHEN tags_any IS NOT NULL THEN 'd.tags && $4' END,
+        CASE WHEN metadata_contains IS NOT NULL THEN 'd.metadata @> $5' END);
+    words text := ' AND d.words @@ websearch_to_tsquery(''pg_catalog.english'', $2)';
+    name text := ' AND $2 <% d.filename';
+BEGIN
+    IF tenant IS DISTINCT FROM {TENANT} THEN
+        RETURN;
+    END IF;
+    IF search IS NOT NULL THEN
+        found := concat(found, words, ' UNION ', found, name);
+    END IF;
+    RETURN QUERY EXECUTE found USING tenant, search, tags_all, tags_any, metadata_contains;
+END $$;
+REVOKE EXECUTE ON FUNCTION documents_matching FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION documents_matching TO parley_tenant;
+GRANT CREATE ON SCHEMA public TO parley_search;
+ALTER FUNCTION documents_matching OWNER TO parley_search;
+REVOKE CREATE ON SCHEMA public FROM parley_search;
 """
-
-OF_TENANT = f"""SELECT id FROM documents
-    WHERE tenant = {TENANT} AND tenant_id = tenant"""
-
-
-def _finds(name: str, argument: str, condition: str, *others: str, options: str = "") -> str:
-    body = "\n    UNION ".join(f"{OF_TENANT} AND {one}" for one in (condition, *others))
-    return FUNCTION.format(name=name, argument=argument, body=body, options=options)
-
-
-FINDING = "\n".join(
-    [
-        # Who owns a function may create where it is: for this moment only.
-        "GRANT CREATE ON SCHEMA public TO parley_search;",
-        _finds("documents_with_all_tags", "wanted text[]", "tags @> wanted"),
-        _finds("documents_with_any_tag", "wanted text[]", "tags && wanted"),
-        _finds("documents_with_metadata", "wanted jsonb", "metadata @> wanted"),
-        _finds(
-            "documents_found",
-            "wanted text",
-            "document_words(filename, content) @@ websearch_to_tsquery('english', wanted)",
-            "wanted <% filename",
-            options="SET pg_trgm.word_similarity_threshold = 0.4",
-        ),
-        "REVOKE CREATE ON SCHEMA public FROM parley_search;",
-    ]
-)
 
 # The role stays: another database of the cluster may use it.
 NO_SEARCH = """
-DROP FUNCTION documents_with_all_tags, documents_with_any_tag, documents_with_metadata,
-    documents_found;
-DROP FUNCTION document_words;
+DROP FUNCTION documents_matching;
+DROP TRIGGER documents_words ON documents;
+DROP FUNCTION set_document_words;
 DROP EXTENSION pg_trgm, btree_gin;
 REVOKE SELECT ON documents FROM parley_search;
 REVOKE USAGE ON SCHEMA public FROM parley_search;
@@ -131,7 +128,7 @@ async def forwards() -> SQLMigrationManager:
         migration_id=ID,
         app_name="parley",
         description=DESCRIPTION,
-        forwards_sql=[ROLE, WORDS, INDEXES, FINDING],
+        forwards_sql=[ROLE, WORDS, INDEXES, MATCHING],
         backwards_sql=[UNINDEXED, NO_SEARCH],
     )
 
@@ -156,6 +153,27 @@ async def forwards() -> SQLMigrationManager:
             },
             schema=None,
         )
+
+    manager.add_column(
+        table_class_name="Document",
+        tablename="documents",
+        column_name="words",
+        db_column_name="words",
+        column_class_name="TSVector",
+        column_class=TSVector,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
 
     for name, column_class in (("metadata", JSONB), ("tags", Array)):
         manager.alter_column(

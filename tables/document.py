@@ -3,7 +3,7 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from tables.base import SoftDelete, Times
-from tables.columns import Reference
+from tables.columns import Reference, TSVector
 from tables.constraints import ForeignKeyConstraint
 from tables.tenant import InTenant
 from tables.user import User
@@ -19,6 +19,7 @@ class Document(SoftDelete, Times, InTenant, Table, tablename="documents"):
     tags = Array(base_column=Text(), default=list)
     idempotency_key = Text(null=True, default=None, help_text="Of the owner, for a retry.")
     idempotency_digest = Text(null=True, default=None, help_text="Of what was asked for with it.")
+    words = TSVector(null=True, default=None, help_text="Of filename and content, by a trigger.")
     source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
 
     documents_source_id_key = Unique(["tenant_id", "source_id"])

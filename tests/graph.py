@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from core.credentials import AccessTokens
 from core.settings import Settings
+from schema.schema import schema
 from server.app import create_app
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -182,8 +183,9 @@ class Client:
 
     async def mutate(self, mutation: str, select: str = "", **input: Any) -> Any:
         """The payload: `errors`, and what is selected. Without input for `signOut` and its like."""
-        type = f"{mutation[0].upper()}{mutation[1:]}Input!"
-        declared, given = (f"($input: {type})", "(input: $input)") if input else ("", "")
+        declared, given = (
+            (f"($input: {_input(mutation)})", "(input: $input)") if input else ("", "")
+        )
         fields = f"{{ errors {{ code message field }} {select} }}"
         data = await self.ask(f"mutation {declared} {{ {mutation}{given} {fields} }}", input=input)
         return data[mutation]
@@ -197,6 +199,13 @@ class Client:
         """The codes of an answer's errors."""
         answer = (await self.post(query, **variables)).json()
         return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+
+def _input(mutation: str) -> str:
+    """The type of its input."""
+    mutations = schema._schema.mutation_type
+    assert mutations is not None
+    return str(mutations.fields[mutation].args["input"].type)
 
 
 @asynccontextmanager
