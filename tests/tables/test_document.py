@@ -4,14 +4,16 @@ scan of a workspace."""
 from itertools import product
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from core.viewer import TenantRole, Viewer
 from resolvers.document import DocumentFilter, list_documents
 from resolvers.paging import PageArguments
-from tables.engine import DB
+from tables.engine import DB, Row
 from tests.conftest import Database
 from tests.graph import START, Cast
+from tests.tables.conftest import Tenants
 from tests.tables.plans import MODES, blocks, plan, sent
 
 DOCUMENTS = 100_000
@@ -80,3 +82,32 @@ async def test_each_filter_is_an_index(viewer: Viewer, monkeypatch: pytest.Monke
                 found = await plan(statement, values, mode)
                 assert "Seq Scan" not in found, found
                 assert blocks(found) < MOST, found
+
+
+MATCHING = """SELECT documents_matching($1, NULL, NULL, NULL, '{}') AS id"""
+
+
+async def test_what_matches_is_of_the_scope(db: Database, tenants: Tenants) -> None:
+    acme, globex = tenants.acme.tenant_id, tenants.globex.tenant_id
+    for own, other in ((acme, globex), (globex, acme)):
+        async with DB.tenant(own):
+            documents = await DB.fetch(Row, "SELECT id FROM documents WHERE tenant_id = $1", own)
+            matching = await DB.fetch(Row, MATCHING, own)
+            assert {row.id for row in matching} == {row.id for row in documents} != set()
+            for tenant in (other, None):
+                assert await DB.fetch(Row, MATCHING, tenant) == []
+
+
+async def test_nothing_matches_outside_of_a_scope(database: Database, tenants: Tenants) -> None:
+    login = await database.connect("parley_app")
+    with pytest.raises(asyncpg.UndefinedFunctionError):  # it may not even look into the schema
+        await login.fetch(MATCHING, tenants.acme.tenant_id)
+    await login.execute("SET ROLE parley_tenant")
+    for setting in ("RESET app.tenant_id", "SET app.tenant_id = ''"):
+        await login.execute(setting)
+        for tenant in (tenants.acme.tenant_id, None):
+            assert await login.fetch(MATCHING, tenant) == []
+    await login.execute("SET ROLE parley_auth")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await login.fetch(MATCHING, tenants.acme.tenant_id)
+    await login.close()
