@@ -59,7 +59,7 @@ class Document(Node):
 class DocumentFilter:
     search: str | None = strawberry.field(
         default=None,
-        description="Words of file name and content, as in a web search; or most of a file name.",
+        description="Words of filename and content, as in a web search; or nearly a filename.",
     )
     tags_all: list[str] | None = None
     tags_any: list[str] | None = None
