@@ -122,8 +122,7 @@ def _asked(wanted: DocumentFilter) -> tuple[list[str], list[object]]:
     conditions: list[str] = []
     values = _matched(wanted)
     if values:
-        # An array, since its length is not guessed: the rows of a function are taken for many,
-        # and the workspace would be read in the order of the page until enough came by.
+        # An array, and no join: its ids are looked up by key, however many they are taken for.
         conditions.append("d.id = ANY (ARRAY(SELECT documents_matching($1, $3, $4, $5, $6)))")
     for column, value in _columns(wanted).items():
         if value is not None:

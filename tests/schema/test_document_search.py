@@ -128,14 +128,14 @@ async def test_all_filters_together(acme: Workspace) -> None:
     same: dict[str, Any] = {
         "filename": "plan.md",
         "content": "zebra",
-        "tags": ["x", "y"],
+        "tags": ["x", "y", "z"],
         "metadata": {"a": 1, "b": 2},
         "content_type": "text/x",
     }
     others: list[dict[str, Any]] = [
         {"filename": "other.md", "content": "horse"},
-        {"tags": ["x"]},
-        {"tags": ["y"]},
+        {"tags": ["x", "z"]},
+        {"tags": ["y", "x"]},
         {"metadata": {"a": 1}},
         {"content_type": "text/y"},
     ]
@@ -148,7 +148,7 @@ async def test_all_filters_together(acme: Workspace) -> None:
     filter: dict[str, Any] = {
         "search": "zebra",
         "tagsAll": ["y", "x"],
-        "tagsAny": ["y", "z"],
+        "tagsAny": ["w", "z"],
         "metadataContains": {"b": 2},
         "contentType": "text/x",
         "ownerId": gid("User", acme.user("bob")),
