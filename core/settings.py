@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Of the demo workspace's people, who get one each when it is unset."""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
+    max_document_bytes: Annotated[int, Field(ge=0)] = 500_000
+    """Of content. The body that carries it must fit into `max_body_bytes`, escaped as JSON."""
 
     allowed_origins: list[str] = []
     """Origins of browser apps on other hosts (CORS), as "https://app.example.com"."""

@@ -10,7 +10,8 @@ are seen by nobody else: the view tenant_users does not show them.
 Admins change the workspace, and who is in it, up to their own role. Who sees a conversation may
 find that they may not change it; who does not see it finds nothing. Participants say something and
 mark it read; its owner and admins run it, and speak as the assistant and the system. A message is
-edited by its author, deleted and restored by its author and admins.
+edited by its author, deleted and restored by its author and admins. Members add documents; a
+document is changed, deleted and restored by its owner and by admins.
 
 A statement with a condition on conversations or on what was deleted takes the tenant as $1 and
 the viewer's user as $2. An admin's conditions name $2 too: PostgreSQL must know its type.
@@ -110,3 +111,9 @@ def require_author_or_admin(viewer: Viewer, standing: Standing, author_id: UUID 
     """Raises Forbidden."""
     if not standing.is_admin:
         require_author(viewer, author_id)
+
+
+def require_document_change(viewer: Viewer, owner_id: UUID | None) -> None:
+    """Of whoever changes, deletes or restores a document that they see. Raises Forbidden."""
+    if not viewer.is_admin and owner_id != viewer.user_id:
+        raise Forbidden("Only its owner and admins may do this.")

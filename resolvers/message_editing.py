@@ -8,12 +8,12 @@ from resolvers.access import require_author, require_author_or_admin
 from resolvers.audit_event import record
 from resolvers.conversation_locking import LockedConversation, locked_conversation
 from resolvers.message import COLUMNS, MessageRow
-from resolvers.validation import Content, Input, validated
+from resolvers.validation import Input, MessageContent, validated
 from tables.engine import DB, Row
 
 
 class NewContent(Input):
-    content: Content
+    content: MessageContent
 
 
 class PlaceRow(Row):

@@ -23,12 +23,12 @@ from resolvers.conversation_locking import NO_CONVERSATION, locked_conversation
 from resolvers.document import MAX_CITATIONS
 from resolvers.idempotency import digest, key_taken
 from resolvers.message import COLUMNS, MessageRole, MessageRow
-from resolvers.validation import Content, IdempotencyKey, Input, JSONObject, validated
+from resolvers.validation import IdempotencyKey, Input, JSONObject, MessageContent, validated
 from tables.engine import DB
 
 
 class NewMessage(Input):
-    content: Content
+    content: MessageContent
     role: MessageRole
     token_count: Annotated[int, Field(ge=0)] | None
     metadata: JSONObject

@@ -23,15 +23,20 @@ MAX_EMAIL = 254  # RFC 5321: a path has 256, two of them brackets
 MAX_NAME = 200
 MAX_TITLE = 500
 MAX_CONTENT = 100_000
-MAX_KEY = 200
 MAX_SLUG = 63
 MAX_SETTINGS_BYTES = 16_384
 MAX_JSON_DEPTH = 32
+MAX_FILENAME = 255
+MAX_CONTENT_TYPE = 127
+MAX_TAGS = 50
+MAX_TAG = 100
+MAX_IDEMPOTENCY_KEY = 200
 
 WORDS = {
     "dict_type": "Must be a JSON object.",
     "greater_than_equal": "Must not be negative.",
     "string_type": "Must be text.",
+    "tuple_type": "Must be a list.",
     "value_error": "Is not an e-mail address.",
 }
 """Instead of Pydantic's, which speak of Python."""
@@ -42,6 +47,7 @@ CONTROL = re.compile(
 )
 VISIBLE = "LNPS"  # Unicode's categories of letters, numbers, punctuation and symbols
 USERNAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 # tenants_slug_check: it could pass for another workspace's id.
 UUID_LIKE = re.compile(r"(0x|[0-9a-f]{2})[0-9a-f]{30}")
@@ -82,7 +88,7 @@ def _content(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    return _sized(text, MAX_KEY)
+    return _sized(text, MAX_IDEMPOTENCY_KEY)
 
 
 def _sized(text: str, most: int) -> str:
@@ -145,15 +151,41 @@ def _storable_json(value: object, depth: int = 0) -> None:
                 _storable_json(item, depth + 1)
 
 
+def _filename(text: str) -> str:
+    return _line(text, MAX_FILENAME)
+
+
+def _content_type(text: str) -> str:
+    if len(text) > MAX_CONTENT_TYPE or not CONTENT_TYPE.fullmatch(text):
+        raise ValueError(f"Must be as text/plain, at most {MAX_CONTENT_TYPE} characters.")
+    return text
+
+
+def _tag(text: str) -> str:
+    return _line(text, MAX_TAG)
+
+
+def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Each once, where it stood first."""
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"Must be at most {MAX_TAGS}.")
+    return tuple(dict.fromkeys(tags))
+
+
 Username = Annotated[str, BeforeValidator(_normalised), AfterValidator(_username)]
 Email = Annotated[EmailStr, BeforeValidator(_normalised), AfterValidator(_email)]
 Name = Annotated[str, BeforeValidator(_stripped), AfterValidator(_line)]
 OptionalName = Annotated[Name | None, BeforeValidator(_none_when_blank)]
 Slug = Annotated[str, BeforeValidator(_normalised), AfterValidator(_slug)]
 Title = Annotated[str, BeforeValidator(_stripped), AfterValidator(_title)]
-Content = Annotated[str, AfterValidator(_content)]
+MessageContent = Annotated[str, AfterValidator(_content)]
 IdempotencyKey = Annotated[str, AfterValidator(_key)]
 JSONObject = Annotated[dict[str, Any], AfterValidator(_settings)]
+Filename = Annotated[str, BeforeValidator(_stripped), AfterValidator(_filename)]
+ContentType = Annotated[str, BeforeValidator(_normalised), AfterValidator(_content_type)]
+DocumentContent = Annotated[str, AfterValidator(_storable)]
+Tag = Annotated[str, BeforeValidator(_stripped), AfterValidator(_tag)]
+Tags = Annotated[tuple[Tag, ...], AfterValidator(_tags)]
 
 
 class Input(BaseModel):

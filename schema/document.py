@@ -57,16 +57,23 @@ class Document(Node):
 
 @strawberry.input
 class DocumentFilter:
+    search: str | None = strawberry.field(
+        default=None,
+        description="Words of filename and content, as in a web search; or nearly a filename.",
+    )
     tags_all: list[str] | None = None
     tags_any: list[str] | None = None
+    metadata_contains: JSON | None = None
     content_type: str | None = None
     owner_id: strawberry.ID | None = None
     include_deleted: bool | None = False
 
     def keys(self) -> Filter:
         return Filter(
+            search=self.search,
             tags_all=self.tags_all,
             tags_any=self.tags_any,
+            metadata_contains=self.metadata_contains,
             content_type=self.content_type,
             owner_id=key_of(self.owner_id, "User", "filter", "ownerId"),
             include_deleted=bool(self.include_deleted),

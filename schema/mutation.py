@@ -1,6 +1,7 @@
 import strawberry
 
 from schema.conversation_mutations import ConversationMutations
+from schema.document_mutations import DocumentMutations
 from schema.membership_mutations import MembershipMutations
 from schema.message_mutations import MessageMutations
 from schema.session_mutations import SessionMutations
@@ -16,5 +17,6 @@ class Mutation(
     MembershipMutations,
     ConversationMutations,
     MessageMutations,
+    DocumentMutations,
 ):
     """Each takes one input, and answers what it changed, or `errors`."""

@@ -173,8 +173,11 @@ class Client:
         return Client(self.http, headers | ({"X-Tenant": tenant} if tenant else {}))
 
     async def post(self, query: str, **variables: Any) -> httpx.Response:
-        # Not httpx's: it cannot write half of a surrogate pair.
-        body = json.dumps({"query": query, "variables": variables}).encode()
+        asked = {"query": query, "variables": variables}
+        try:
+            body = json.dumps(asked, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            body = json.dumps(asked).encode()
         headers = {"Content-Type": "application/json"} | dict(self.headers)
         return await self.http.post("/graphql", content=body, headers=headers)
 

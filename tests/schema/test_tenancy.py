@@ -21,6 +21,11 @@ SLOTS = {slot.name: slot for slot in slots()}
 ATTACKERS = ["globex.member", "globex.owner", "eve"]
 OF_ADMINS = {"auditEvents"}
 TIMES = [f"{day}T00:00:00Z" for day in ("0001-01-01", "2026-01-01", "2026-01-03", "9999-12-31")]
+OTHERS: dict[str, list[Any]] = {
+    "Boolean": [True, False],
+    "DateTime": TIMES,
+    "JSON": [{"of": SECRET}, {}, {"of": "globex"}, {"of": {}}, {"": None}, [], "of", 1],
+}
 PAGED = [
     "conversations(first: 9, filter: {includeDeleted: true}) %s",
     "conversations(first: 9, orderBy: CREATED_AT_DESC) %s",
@@ -72,10 +77,8 @@ def _values(slot: Slot, twins: Twins, cursors: list[str]) -> list[Any]:
             names = [f"{SECRET}.owner", f"{SECRET}.owner@example.com", f"{SECRET}-talk", SECRET]
             words = ["plans", "plan", "eve", "text/markdown", "document.added"]
             return [*names, *words, "", "@", "' OR true --", "$1"]
-        case "Boolean":
-            return [True, False]
-        case "DateTime":
-            return TIMES
+        case name if name in OTHERS:
+            return OTHERS[name]
     raise AssertionError(f"teach how to attack {slot.name}, a {slot.type}")
 
 
@@ -114,7 +117,7 @@ def _missing(value: object) -> object:
 async def test_foreign_and_missing_are_one_answer(twins: Twins, name: str) -> None:
     """The whole of it: status, headers and bytes, so counts and errors too."""
     slot = SLOTS[name]
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[Any, Any]] = []
     if slot.type.name == "ID":
         foreign = twins.acme.some()
         pairs = [(gid(kind, id), gid(kind, uuid4())) for kind, id in foreign]
@@ -126,6 +129,8 @@ async def test_foreign_and_missing_are_one_answer(twins: Twins, name: str) -> No
             f"{SECRET}.owner@example.com",
         ]
         pairs = [(text, str(_missing(text))) for text in texts]
+    elif slot.type.name == "JSON":
+        pairs = [({"of": SECRET}, {"of": str(_missing(SECRET))})]
     for attacker, (foreign_value, missing_value) in zip(_attackers(slot), pairs, strict=False):
         client = twins.by(attacker, "globex")
         client = Client(client.http, dict(client.headers) | {"X-Request-Id": "same"})

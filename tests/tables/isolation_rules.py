@@ -110,9 +110,18 @@ RULES = {
                         WHERE grantee = 0)
            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
     """,
+    "a function of parley_search does not take the tenant and check it, or is not for tenants": """
+        SELECT proname FROM pg_proc p WHERE pg_get_userbyid(proowner) = 'parley_search'
+           AND NOT (prosecdef AND proargtypes[0] = 'uuid'::regtype AND proargnames[1] = 'tenant'
+                AND prosrc LIKE '%IF tenant IS DISTINCT FROM nullif(current_setting('
+                                '''app.tenant_id'', true), '''')::uuid THEN%RETURN;%'
+                AND NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                     WHERE pg_get_userbyid(grantee) NOT IN ('parley_search', 'parley_tenant')))
+    """,
     "an application's role owns what it should be kept from": """
         SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
-           AND pg_get_userbyid(relowner) IN ('parley_app', 'parley_tenant', 'parley_auth')
+           AND pg_get_userbyid(relowner)
+               IN ('parley_app', 'parley_tenant', 'parley_auth', 'parley_search')
     """,
     "everyone may look into the schema": """
         SELECT nspname FROM pg_namespace, aclexplode(nspacl)

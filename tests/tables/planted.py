@@ -112,7 +112,16 @@ PLANTED = {
         f"{SEARCHER} SET search_path = public, pg_temp AS 'SELECT 1'",
         "GRANT EXECUTE ON FUNCTION touch_updated_at TO PUBLIC",
     ],
-    "an application's role owns": ["ALTER TABLE messages OWNER TO parley_tenant"],
+    "a function of parley_search does not take": [
+        f"{SEARCHER} AS 'SELECT 1'; ALTER FUNCTION search OWNER TO parley_search",
+        "GRANT EXECUTE ON FUNCTION documents_matching TO parley_auth",
+        "ALTER FUNCTION documents_matching SECURITY INVOKER",
+        "ALTER FUNCTION touch_updated_at OWNER TO parley_search",
+    ],
+    "an application's role owns": [
+        "ALTER TABLE messages OWNER TO parley_tenant",
+        "ALTER TABLE messages OWNER TO parley_search",
+    ],
     "everyone may look into the schema": ["GRANT USAGE ON SCHEMA public TO PUBLIC"],
     "rights are granted before a table has its policy": [
         "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO parley_tenant",

@@ -131,7 +131,7 @@ async def test_the_login_has_no_right_of_its_own(database: Database, tenants: Te
     for relation in await _relations(database):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await login.execute(f"SELECT 1 FROM public.{relation}")
-    for role in ("parley_owner", "postgres"):
+    for role in ("parley_owner", "parley_search", "postgres"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await login.execute(f"SET ROLE {role}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -22,6 +22,7 @@ STEPS = {
     if (text := path.read_text())
 }
 (ISOLATION,) = (step for step, text in STEPS.items() if 'DESCRIPTION = "isolation"' in text)
+(DOCUMENTS,) = (step for step, text in STEPS.items() if 'DESCRIPTION = "documents"' in text)
 
 
 def _piccolo(database: Database, *arguments: str) -> str:
@@ -83,6 +84,21 @@ async def test_every_single_step_can_be_undone_and_done_again(database: Database
         owner = await database.connect()
         await owner.execute("TRUNCATE users, tenants CASCADE")
         await owner.close()
+
+
+async def test_documents_from_before_are_found_and_not_changed(database: Database) -> None:
+    _piccolo(database, "backwards", "parley", DOCUMENTS, "--auto_agree")
+    await _fill(database)
+    owner = await database.connect()
+    times = "SELECT id, updated_at FROM documents ORDER BY id"
+    before = await owner.fetch(times)
+    _piccolo(database, "forwards", "parley")
+    assert await owner.fetch(times) == before
+    found = "SELECT count(*) FROM documents WHERE words @@ 'txt'"
+    assert await owner.fetchval(found) == len(before) > 0
+    await owner.execute("UPDATE documents SET size = 1")
+    assert await owner.fetch(times) != before
+    await owner.close()
 
 
 async def test_undoing_the_isolation_leaves_nobody_with_a_right(database: Database) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from tests.schema.permissions.reads import Cells
-from tests.schema.permissions.stage import Stage, refresh_token
+from tests.schema.permissions.stage import Stage, actor, refresh_token
 from tests.schema.signing_in import PASSWORD
 from tests.schema.workspace import gid
 
@@ -48,6 +48,7 @@ def deeds(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
         **_of_conversations(stage, role),
         **_of_participants(stage, role),
         **_of_messages(stage, role),
+        **_of_documents(stage, role),
     }
 
 
@@ -159,6 +160,24 @@ def _of_messages(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
         ("deleteMessage", "one's own"): of(role, ""),
         ("restoreMessage", "of another"): of("peer", " deleted"),
         ("restoreMessage", "one's own"): of(role, " deleted"),
+    }
+
+
+def _of_documents(stage: Stage, role: str) -> dict[tuple[str, str], Deed]:
+    own = stage.ids[f"Document deleted of {actor(role)}"]
+    cases = {
+        "of another": (stage.ids["Document"], ""),
+        "one's own": (own, f"UPDATE documents SET deleted_at = NULL WHERE id = '{own}'"),
+        "deleted, of another": (stage.ids["Document deleted"], ""),
+        "deleted, one's own": (own, ""),
+        "of another workspace": (stage.ids["elsewhere"], ""),
+    }
+    given = {"updateDocument": {"tags": ["new"]}, "deleteDocument": {}, "restoreDocument": {}}
+    new = {"filename": "new.md", "contentType": "text/plain", "content": "new"}
+    return {("createDocument", ""): Deed(new)} | {
+        (name, case): Deed({"id": gid("Document", id)} | more, before)
+        for name, more in given.items()
+        for case, (id, before) in cases.items()
     }
 
 
