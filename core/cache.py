@@ -16,6 +16,9 @@ from core.valkey import Away, Valkey
 class Cache(Protocol):
     """Keeps JSON: what orjson turns into it (a UUID, a time) comes back as text."""
 
+    is_shared: bool
+    """Whether other processes put entries into it."""
+
     async def get(self, *keys: str) -> list[Any | None]:
         """In the keys' order, in one round trip. None: not cached."""
         ...
@@ -29,8 +32,6 @@ class Cache(Protocol):
         repeats all of it."""
         ...
 
-    async def close(self) -> None: ...
-
 
 def open_cache(settings: Settings, valkey: Valkey | None) -> Cache:
     if valkey is None or not settings.cache_seconds:
@@ -41,6 +42,8 @@ def open_cache(settings: Settings, valkey: Valkey | None) -> Cache:
 class MemoryCache:
     """Of this process alone. When it is full, what was not asked for the longest is forgotten.
     Entries are kept as bytes, so that nobody changes them for others."""
+
+    is_shared = False
 
     def __init__(self, seconds: int, size: int = 10_000) -> None:
         """0 seconds: nothing is kept."""
@@ -65,9 +68,6 @@ class MemoryCache:
             self._entries.pop(key, None)
         return True
 
-    async def close(self) -> None:
-        self._entries.clear()
-
     def _get(self, key: str, now: float) -> Any | None:
         expires, value = self._entries.get(key, (0.0, b""))
         if expires <= now:
@@ -79,6 +79,8 @@ class MemoryCache:
 
 class ValkeyCache:
     """Of all processes. While Valkey is away, nothing is cached."""
+
+    is_shared = True
 
     def __init__(self, valkey: Valkey, seconds: int) -> None:
         self._valkey = valkey
@@ -118,9 +120,6 @@ class ValkeyCache:
             pipeline.delete(*keys)
         last, *_ = await pipeline.execute()
         return last  # type: ignore[no-any-return]
-
-    async def close(self) -> None:
-        await self._valkey.close()
 
 
 async def _set(client: Client, entries: list[tuple[str, bytes]], seconds: int) -> None:

@@ -60,7 +60,9 @@ class Conflict(RuleError):
 class RateLimited(RuleError):
     code = "RATE_LIMITED"
 
-    def __init__(self, retry_after: float) -> None:
-        """Seconds until another attempt may succeed."""
+    def __init__(self, retry_after: float, limit: int = 0) -> None:
+        """Seconds until another attempt may succeed, and how many there are in all; 0 when that
+        is not counted."""
         super().__init__("Too many attempts: wait a while.")
         self.retry_after = retry_after
+        self.limit = limit

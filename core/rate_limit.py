@@ -40,7 +40,8 @@ class Budget(NamedTuple):
     limit: int
     remaining: int
     reset_after: float
-    """Seconds until the whole budget is there again, if nothing more is taken."""
+    """Seconds until the whole budget is there again, if nothing more is taken; when nothing is
+    left, until something is."""
 
 
 class Window(NamedTuple):
@@ -55,7 +56,6 @@ class Window(NamedTuple):
 class RateLimits:
     def __init__(self, valkey: Valkey | None) -> None:
         """No Valkey: this process counts by itself."""
-        self._valkey = valkey
         self._shared = Shared(valkey) if valkey else None
         self._memory = Memory()
 
@@ -66,7 +66,7 @@ class RateLimits:
             return None
         taken, window = await self._take(limit, _key(limit, name, keys))
         if not taken:
-            raise RateLimited(_retry_after(limit, window))
+            raise RateLimited(_retry_after(limit, window), limit.amount)
         return _budget(limit, window)
 
     async def reset(self, limit: RateLimitItem | None, name: str, *keys: str) -> None:
@@ -78,10 +78,6 @@ class RateLimits:
             with suppress(Away):
                 await self._shared.reset(key)
         await self._memory.clear_sliding_window(key, limit.get_expiry())
-
-    async def close(self) -> None:
-        if self._valkey:
-            await self._valkey.close()
 
     async def _take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
         if self._shared:

@@ -23,7 +23,7 @@ BELIEVED_SECONDS = 1.25
 """How long entries are believed after they were last compared with the notes."""
 
 FRESH_SECONDS = 0.5
-"""How old what a reader puts into the cache may be."""
+"""How old what a reader puts into a shared cache may be: others may have forgotten it already."""
 
 OVERLAP_SECONDS = 20.0
 """How long notes are heeded again, for what other processes put back."""
@@ -56,7 +56,8 @@ class Invalidations:
     def may_keep(self, keys: Collection[str], read_since: float) -> bool:
         """Entries that were read since then (time.monotonic): not when nobody would hear that they
         are no longer true, nor when this was heard already. A reader may have been held up."""
-        if not self.are_current() or read_since < time.monotonic() - FRESH_SECONDS:
+        oldest = FRESH_SECONDS if self.cache.is_shared else OVERLAP_SECONDS
+        if not self.are_current() or read_since < time.monotonic() - oldest:
             return False
         return read_since > self._forgotten_at or self._forgotten.isdisjoint(keys)
 

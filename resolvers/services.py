@@ -22,6 +22,7 @@ class Services:
     settings: Settings
     tokens: AccessTokens
     passwords: Passwords
+    valkey: Valkey | None
     limits: RateLimits
     cache: Cache
     invalidations: Invalidations
@@ -39,6 +40,7 @@ class Services:
             settings=settings,
             tokens=AccessTokens.of(settings),
             passwords=Passwords.of(settings),
+            valkey=valkey,
             limits=RateLimits(valkey),
             cache=cache,
             invalidations=invalidations,
@@ -62,5 +64,5 @@ class Services:
         with suppress(Exception):  # the database may be gone: nobody is kept waiting for it
             await self.activity.flush()
         self.passwords.close()
-        await self.limits.close()
-        await self.cache.close()
+        if self.valkey:
+            await self.valkey.close()

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from limits import RateLimitItem
 
-from core.errors import Forbidden, RuleError, Unauthenticated
+from core.errors import Forbidden, RateLimited, RuleError, Unauthenticated
 from core.rate_limit import Budget, network
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
@@ -109,6 +109,11 @@ class Context:
         ending, self._reading = self._reading, None
         if ending is not None:
             await ending.__aexit__(*sys.exc_info())
+
+    def limited(self, refusal: RateLimited) -> None:
+        self.retry_after = max(self.retry_after, refusal.retry_after)
+        if refusal.limit:
+            self.budgets.append(Budget(refusal.limit, 0, refusal.retry_after))
 
     async def count_again(self) -> None:
         """A further mutation of an operation, as if it were a request. Raises RateLimited."""

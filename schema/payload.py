@@ -70,7 +70,7 @@ class Mutates(FieldExtension):
             payload = await next_(source, info, **arguments)
         except RuleError as failure:
             if isinstance(failure, RateLimited):
-                context.retry_after = max(context.retry_after, failure.retry_after)
+                context.limited(failure)
             return self.payload(errors=[UserError.of(error) for error in failure.all])
         await context.begin_reading()
         return payload

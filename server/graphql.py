@@ -1,6 +1,7 @@
 """GraphQL over HTTP (graphql.github.io/graphql-over-http), on Strawberry's view."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -101,13 +102,30 @@ class GraphQLView(GraphQL[Context, None]):
         return HTMLResponse(self.graphql_ide_html, headers=headers)
 
     def decode_json(self, data: str | bytes) -> object:
-        decoded = orjson.loads(data)
+        decoded = _read(data)
         if not isinstance(decoded, dict | list):
             raise HTTPException(400, "The body must be a JSON object.")
         return decoded
 
     def encode_json(self, data: object) -> bytes:
-        return orjson.dumps(data)
+        try:
+            return orjson.dumps(data)
+        except TypeError:  # an error that quotes half of a surrogate pair
+            return json.dumps(data).encode()
+
+
+def _read(data: str | bytes) -> object:
+    """Half of a surrogate pair is JSON (RFC 8259, 8.2), though no text: orjson refuses it with all
+    that comes with it. Read, it can be told in which field it is."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" not in error.msg:
+            raise
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            raise error from None
 
 
 def _negotiate(request: Request, response: Response) -> None:

@@ -16,6 +16,7 @@ def error_response(status: int, code: str, message: str, **extensions: str) -> R
 def rate_limited(refusal: RateLimited) -> Response:
     response = error_response(429, refusal.code, refusal.message)
     response.headers["Retry-After"] = seconds(refusal.retry_after)
+    response.headers.update(budget_headers(Budget(refusal.limit, 0, refusal.retry_after)))
     return response
 
 

@@ -84,10 +84,12 @@ async def cloned(socket: Path) -> AsyncIterator[Database]:
     await admin.execute(
         f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER parley_owner STRATEGY file_copy"
     )
-    yield Database(socket, name)
-    await DB.close(timeout=2)  # whoever opened it
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    try:
+        yield Database(socket, name)
+    finally:
+        await DB.close(timeout=2)  # whoever opened it
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
 
 
 @pytest.fixture

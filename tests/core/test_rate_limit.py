@@ -216,9 +216,10 @@ async def test_keys_end(shared: Valkey) -> None:
 
 
 async def test_processes_count_together(valkey: ValkeyServer, shared: Valkey) -> None:
-    other = RateLimits(Valkey(valkey.url))
+    connection = Valkey(valkey.url)
+    other = RateLimits(connection)
     assert [await left(RateLimits(shared)), await left(other)] == [9, 8]
-    await other.close()
+    await connection.close()
 
 
 async def test_without_valkey_each_counts_by_itself() -> None:

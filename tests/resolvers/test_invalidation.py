@@ -151,7 +151,8 @@ async def test_nothing_is_believed_that_cannot_be_forgotten(
 async def test_a_reader_who_was_held_up_keeps_nothing(
     owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notes = Invalidations(MemoryCache(60), 60)
+    cache = MemoryCache(60)
+    notes = Invalidations(cache, 60)
     await notes.catch_up()
     read = time.monotonic()
     assert notes.may_keep([ENTRY], read)
@@ -160,5 +161,8 @@ async def test_a_reader_who_was_held_up_keeps_nothing(
     assert not notes.may_keep([ENTRY, "sess:x"], read), "it was heard meanwhile"
     assert notes.may_keep(["sess:x"], read)
     assert notes.may_keep([ENTRY], time.monotonic())
-    monkeypatch.setattr(invalidation, "FRESH_SECONDS", 0)
-    assert not notes.may_keep(["sess:x"], time.monotonic() - 0.01)
+    for name, is_shared in {"FRESH_SECONDS": True, "OVERLAP_SECONDS": False}.items():
+        monkeypatch.setattr(cache, "is_shared", is_shared)
+        assert notes.may_keep(["sess:x"], time.monotonic() - 0.01)
+        monkeypatch.setattr(invalidation, name, 0)
+        assert not notes.may_keep(["sess:x"], time.monotonic() - 0.01)

@@ -1,6 +1,7 @@
 """What the view adds to Strawberry's: GraphQL over HTTP, and errors that tell nothing."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -79,7 +80,8 @@ async def test_field_errors_keep_data_and_status(client: Client) -> None:
         b'{"query": "{ __typename }", "variables": "x"}',
         b'{"query": "{ __typename }", "operationName": {}}',
         b'{"query": "{ __typename }", "extensions": 1}',
-        b'{"query": "\\ud800"}',
+        b'{"query": "\\ud800", "x": ',
+        b'{"query": "\\ud800", "variables": ' + b"[" * 100_000,
         b"\xff\xfe",
         b"[" * 100_000,
     ],
@@ -91,6 +93,31 @@ async def test_malformed_bodies(client: Client, body: bytes) -> None:
     assert answer.status_code in (200, 400)
     code = answer.json()["errors"][0]["extensions"]["code"]
     assert code in ("BAD_REQUEST", "GRAPHQL_VALIDATION_FAILED")
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code"),
+    [
+        ("\ud800", {}, "GRAPHQL_PARSE_FAILED"),
+        ('{ node(id: "\ud800") { id } }', {}, "GRAPHQL_PARSE_FAILED"),
+        (
+            "query ($x: Int) { a: node(id: $x) { id } }",
+            {"x": "\ud800"},
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        ("query ($x: Boolean!) { node(id: 1) @skip(if: $x) { id } }", {"x": "\ud800"}, "BAD_INPUT"),
+        ("query ($x: String!) { __type(name: $x) { name } }", {"x": "\ud800"}, None),
+        ("query ($x: ID!) { node(id: $x) { id } }", {"x": "\ud800"}, "UNAUTHENTICATED"),
+    ],
+)
+async def test_halves_of_characters(
+    client: Client, query: str, variables: dict[str, str], code: str | None
+) -> None:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = await client.http.post("/graphql", content=body, headers=headers)
+    codes = [error["extensions"]["code"] for error in answer.json().get("errors", [])]
+    assert codes == ([code] if code else [])
 
 
 async def test_forms_are_refused(client: Client) -> None:

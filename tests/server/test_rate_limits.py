@@ -80,6 +80,9 @@ async def is_limited(client: Client, at_most: int = HOUR) -> int:
     assert answer.headers["content-type"] == "application/json"
     (error,) = answer.json()["errors"]
     assert error["extensions"] == {"code": "RATE_LIMITED"}
+    assert answer.headers["RateLimit-Limit"] in map(str, (ADDRESS, TENANT, USER))
+    assert answer.headers["RateLimit-Remaining"] == "0"
+    assert answer.headers["RateLimit-Reset"] == answer.headers["Retry-After"]
     seconds = int(answer.headers["Retry-After"])
     assert 1 <= seconds <= at_most + 1
     return seconds
@@ -199,6 +202,9 @@ async def test_failures_in_a_row(pair: Pair) -> None:
     assert await signs_in(here, name) == LIMITED
     assert await signs_in(here, await account(pair)) == []
     assert await signs_in(nobody(pair.a), name) == []
+    assert answer.headers["RateLimit-Limit"] == str(IN_A_ROW)
+    assert answer.headers["RateLimit-Remaining"] == "0"
+    assert answer.headers["RateLimit-Reset"] == answer.headers["Retry-After"]
     seconds = int(answer.headers["Retry-After"])
     assert 1 <= seconds <= SHORT + 1
     await asyncio.sleep(seconds)
