@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import Any
 
-from piccolo.columns import UUID, ForeignKey
+from piccolo.columns import UUID, ForeignKey, Text
 from piccolo.columns.defaults.uuid import UUID4
 from uuid_utils.compat import uuid7
 
@@ -39,3 +39,11 @@ class Reference(ForeignKey[Any]):
     @property
     def ddl(self) -> str:
         return re.sub(r" REFERENCES .*? ON UPDATE [A-Z ]+?(?= DEFAULT|$)", "", super().ddl)
+
+
+class SearchVector(Text):
+    """Words with their places, made by a trigger."""
+
+    @property
+    def column_type(self) -> str:
+        return "TSVECTOR"
