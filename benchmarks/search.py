@@ -133,16 +133,19 @@ async def measure(viewer: Viewer, query: str) -> tuple[float, float]:
 
 async def report(socket: Path, name: str) -> None:
     connection = await asyncpg.connect(user="postgres", database=name, host=str(socket))
-    tenant, user = await connection.fetchrow(
+    member = await connection.fetchrow(
         "SELECT tenant_id, user_id FROM memberships"
         " WHERE tenant_id = (SELECT min(id::text)::uuid FROM tenants) LIMIT 1"
-    ) or (None, None)
+    )
+    assert member is not None
     await DB.open(f"postgresql://parley_app@/{name}?host={socket}", size=2)
     print(f"{'ms, median / p95':32} {'admin':>15} {'member':>15}")
     for what, query in (await queries(connection)).items():
         line = f"{what:32}"
         for role in (TenantRole.OWNER, TenantRole.MEMBER):
-            times = await measure(Viewer(user, uuid4(), tenant, role), query)
+            times = await measure(
+                Viewer(member["user_id"], uuid4(), member["tenant_id"], role), query
+            )
             line += f" {times[0]:6.1f} / {times[1]:6.1f}"
         print(line, flush=True)
     await DB.close()

@@ -172,7 +172,8 @@ async def test_pages_are_the_whole_list(acme: Workspace, talk: UUID) -> None:
     whole = (await _find(acme, "ada", "apple", first=100))["edges"]
     assert len(whole) == 23
     for size in (1, 5, 22, 23, 24):
-        edges, info = [], {"hasNextPage": True, "endCursor": None}
+        edges: list[Any] = []
+        info = {"hasNextPage": True, "endCursor": None}
         while info["hasNextPage"]:
             page = await _find(acme, "bob", "apple", first=size, after=info["endCursor"])
             assert page["pageInfo"]["hasPreviousPage"] == bool(edges)
@@ -238,3 +239,10 @@ async def test_another_workspace_is_never_searched(acme: Workspace, talk: UUID) 
         assert await _found(globex, who, "red") == ["red pear"]
         assert await _found(globex, who, "red", **{"in": gid("Conversation", talk)}) == []
         assert await _found(globex, who, "aple") == []
+
+
+async def test_nodes_count_by_the_page(acme: Workspace) -> None:
+    inside = "conversation { messages(first: 100) { nodes { usedDocuments { id } } } }"
+    query = f'{{ searchMessages(query: "x", first: %d) {{ edges {{ node {{ {inside} }} }} }} }}'
+    assert await acme.by("bob").codes(query % 1) == []
+    assert await acme.by("bob").codes(query % 100) == ["BAD_INPUT"]
