@@ -36,7 +36,7 @@ class MessageRow(Row):
     deleted_at: datetime | None
 
 
-def _seen(viewer: Viewer) -> str:
+def seen_messages(viewer: Viewer) -> str:
     """Messages `m` that are not deleted, of conversations `c` that the viewer sees."""
     return f"""JOIN conversations c ON c.tenant_id = $1 AND c.id = m.conversation_id {JOIN_ME}
         WHERE m.tenant_id = $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL
@@ -46,7 +46,7 @@ def _seen(viewer: Viewer) -> str:
 async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow | None]:
     rows = await DB.fetch(
         MessageRow,
-        f"SELECT {COLUMNS} FROM messages m {_seen(viewer)} AND m.id = ANY($3)",
+        f"SELECT {COLUMNS} FROM messages m {seen_messages(viewer)} AND m.id = ANY($3)",
         viewer.tenant_id,
         viewer.user_id,
         ids,
@@ -114,7 +114,7 @@ async def messages_by_document(
 ) -> list[Slice[MessageRow]]:
     """The messages that used a document, newest first."""
     sql = f"""SELECT {COLUMNS} FROM message_documents md
-        JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {_seen(viewer)}
+        JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {seen_messages(viewer)}
         AND md.tenant_id = $1 AND md.document_id = parent.id"""
     return await fetch_pages(MessageRow, sql, NEWEST, keys, viewer.tenant_id, viewer.user_id)
 
@@ -123,7 +123,7 @@ async def message_counts_by_document(viewer: Viewer, ids: Sequence[UUID]) -> lis
     rows = await DB.fetch(
         CountRow,
         f"""SELECT md.document_id AS id, count(*) AS total FROM message_documents md
-        JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {_seen(viewer)}
+        JOIN messages m ON m.tenant_id = $1 AND m.id = md.message_id {seen_messages(viewer)}
         AND md.tenant_id = $1 AND md.document_id = ANY($3) GROUP BY md.document_id""",
         viewer.tenant_id,
         viewer.user_id,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from math import isfinite
 from typing import Any, Generic, Literal, NamedTuple, Self
 from uuid import UUID
 
@@ -28,7 +29,7 @@ class Key(NamedTuple):
 
     sql: str
     column: str
-    type: Literal["timestamptz", "uuid", "int4", "text"]
+    type: Literal["timestamptz", "uuid", "int4", "float8", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def _from_json(value: object, kind: str) -> object:
         case "uuid", str(text):
             return UUID(text)
         case "int4", int(number) if not isinstance(number, bool) and abs(number) < 2**31:
+            return number
+        case "float8", float(number) if isfinite(number):
             return number
         case "text", str(text) if not UNSTORABLE.search(text):
             return text

@@ -43,6 +43,8 @@ class Connection(Generic[T]):
 class Paged(FieldExtension):
     """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
 
+    names: tuple[str, ...] = PageArguments._fields
+
     def apply(self, field: StrawberryField) -> None:
         descriptions = {
             "first": f"The first n rows, 1 to {MAX_PAGE}.",
@@ -60,11 +62,11 @@ class Paged(FieldExtension):
                 default=strawberry.UNSET,
             )
             for name, description in descriptions.items()
+            if name in self.names
         ] + [argument for argument in field.arguments if argument.python_name != "arguments"]
 
     async def resolve_async(
         self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **values: Any
     ) -> Any:
-        names = PageArguments._fields
-        arguments = PageArguments(*(values.pop(name, None) for name in names))
+        arguments = PageArguments(**{name: values.pop(name, None) for name in self.names})
         return await next_(source, info, arguments=arguments, **values)

@@ -16,6 +16,7 @@ from resolvers.document import DocumentRow, documents_by_id, list_documents
 from resolvers.loading import Batch
 from resolvers.membership import memberships_by_id
 from resolvers.message import messages_by_id
+from resolvers.message_search import MatchRow, search_messages
 from resolvers.paging import PageArguments, Slice
 from resolvers.session import own_sessions_by_id
 from resolvers.tenant import TenantRow, tenants_by_id
@@ -24,7 +25,8 @@ from schema.audit_event import AuditEvent, AuditFilter
 from schema.context import Context, Info
 from schema.conversation import Conversation, ConversationFilter
 from schema.document import Document, DocumentFilter
-from schema.node import Node, parse_global_id
+from schema.message_search import MessageSearchConnection, Searched
+from schema.node import Node, key_of, parse_global_id
 from schema.pagination import Connection, Paged
 from schema.tenant import Tenant
 from schema.user import User
@@ -135,6 +137,23 @@ class Query:
             order_by or ConversationOrder.LAST_MESSAGE_AT_DESC,
             (filter or ConversationFilter()).keys(),
         )
+
+    @strawberry.field(
+        description="Messages that have all of the words, best first; of very many that do, the"
+        " newest. Words in double quotes stand together, a minus before a word excludes it, or"
+        " stands between alternatives. Where nothing has them, those that are near count.",
+        graphql_type=MessageSearchConnection,
+        extensions=[Searched()],
+    )
+    async def search_messages(
+        self,
+        info: Info,
+        query: str,
+        arguments: PageArguments,
+        conversation_id: strawberry.ID | None = None,
+    ) -> Slice[MatchRow]:
+        conversation = key_of(conversation_id, "Conversation", "conversationId")
+        return await search_messages(info.context.viewer, query, arguments, conversation)
 
     @strawberry.field(
         description="The workspace's, newest first.",

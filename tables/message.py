@@ -3,7 +3,7 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from tables.base import SoftDelete, Times
-from tables.columns import Reference
+from tables.columns import Reference, TSVector
 from tables.constraints import ForeignKeyConstraint
 from tables.conversation import Conversation
 from tables.document import Document
@@ -24,6 +24,9 @@ class Message(SoftDelete, Times, InTenant, Table, tablename="messages"):
     request_digest = Bytea(null=True, default=None, help_text="Of what came with the key.")
     source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
     edited_at = Timestamptz(null=True, default=None)
+    search = TSVector(
+        null=True, default=None, help_text="Words of content, in the workspace's language."
+    )
 
     messages_sequence_key = Unique(["tenant_id", "conversation_id", "sequence"])
     messages_version_key = Unique(["tenant_id", "conversation_id", "version"])

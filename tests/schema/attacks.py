@@ -24,6 +24,8 @@ from schema.schema import schema
 GRAPH = schema._schema
 PAGE = {"first", "last"}
 CURSORS = {"after", "before"}
+NEEDED = {"query": '"says"'}
+"""What must be given where something else is tried."""
 DEPTH = 1
 
 
@@ -68,6 +70,9 @@ class Slot:
         elif is_list_type(_nullable(type)):
             value = [value]
         page = "first: 20, " if "first" in definition.args else ""
+        for name, argument in definition.args.items():
+            if _required(argument) and name != self.argument:
+                page += f"{name}: {NEEDED[name]}, "
         target = f"{self.field}({page}{self.argument}: $v) {selection(definition)}"
         inside = " { ".join([*self.path, target]) + " }" * len(self.path)
         return f"query ($v: {type}) {{ {inside} }}", {"v": value}

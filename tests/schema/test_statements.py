@@ -168,6 +168,7 @@ async def test_edges_without_rows_ask_nothing_further(
         ('{ conversation(by: {shortId: "x"}) { id } }', ["conversations"]),
         ("{ documents(first: 9) { nodes { id } } }", ["documents"]),
         ("{ auditEvents(first: 9) { nodes { id actor { id } } } }", ["audit_events"]),
+        ('{ searchMessages(first: 9, query: "x") { nodes { id } } }', ["search_messages"]),
         ('{ node(id: "x") { id } }', []),
     ],
 )

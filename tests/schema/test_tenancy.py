@@ -34,6 +34,7 @@ PAGED = [
     "documents(first: 9, filter: {includeDeleted: true}) %s",
     "users(first: 9) %s",
     "auditEvents(first: 9) %s",
+    'searchMessages(first: 9, query: "says") %s',
     "tenant { members(first: 9) %s }",
     "conversations(first: 9) { nodes { messages(first: 9, includeDeleted: true) %s } }",
     "conversations(first: 9) { nodes { participants(first: 9) %s } }",

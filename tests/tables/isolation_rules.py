@@ -113,8 +113,8 @@ RULES = {
     "a function of parley_search does not take the tenant and check it, or is not for tenants": """
         SELECT proname FROM pg_proc p WHERE pg_get_userbyid(proowner) = 'parley_search'
            AND NOT (prosecdef AND proargtypes[0] = 'uuid'::regtype AND proargnames[1] = 'tenant'
-                AND prosrc LIKE '%IF tenant IS DISTINCT FROM nullif(current_setting('
-                                '''app.tenant_id'', true), '''')::uuid THEN%RETURN;%'
+                AND prosrc ~ 'IF tenant IS DISTINCT FROM nullif\\(current_setting\\('
+                             '''app.tenant_id'', true\\), ''''\\)::uuid THEN\\s+(RETURN;|RAISE )'
                 AND NOT EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
                      WHERE pg_get_userbyid(grantee) NOT IN ('parley_search', 'parley_tenant')))
     """,

@@ -33,7 +33,11 @@ async def test_each_role_has_exactly_these_rights(database: Database) -> None:
             "documents": WRITE,
             "audit_events": "INSERT, SELECT",  # append-only
         },
-        "parley_search": {"documents": READ},
+        "parley_search": {
+            **dict.fromkeys(
+                ("tenants", "conversations", "participants", "messages", "documents"), READ
+            ),
+        },
         "parley_auth": {
             "memberships": READ,
             "sessions": READ,

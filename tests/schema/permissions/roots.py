@@ -12,6 +12,8 @@ from tests.schema.workspace import gid
 OF_TENANT = "SELECT id FROM {} WHERE tenant_id = $1"
 LIVING = f"{OF_TENANT} AND deleted_at IS NULL"
 MEMBERS = "SELECT user_id FROM memberships WHERE tenant_id = $1 AND is_active"
+SAID = """SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id
+    WHERE m.tenant_id = $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL"""
 NODES = "{ nodes { id } }"
 
 
@@ -62,6 +64,7 @@ def roots(stage: Stage, role: str) -> dict[tuple[str, str], Root]:
         ("documents", "with deleted ones"): Root(
             f"documents({deleted}) {NODES}", OF_TENANT.format("documents")
         ),
+        ("searchMessages", ""): Root(f'searchMessages({paged}, query: "message") {NODES}', SAID),
         ("auditEvents", ""): Root(
             f"auditEvents({paged}) {NODES}", OF_TENANT.format("audit_events")
         ),
