@@ -6,7 +6,7 @@ from uuid import UUID
 
 from core.credentials import AccessTokens
 from core.settings import Settings
-from core.text import normalised
+from core.text import normalised, normalised_email
 from ops.database import Connection, as_owner
 from ops.failure import Failure
 
@@ -52,7 +52,7 @@ async def mint(settings: Settings, request: TokenRequest) -> str:
 
 
 async def _open_session(connection: Connection, request: TokenRequest) -> tuple[UUID, UUID]:
-    name, slug = normalised(request.username), normalised(request.tenant)
+    name, slug = normalised_email(request.username), normalised(request.tenant)
     member = await connection.fetchrow(FIND_MEMBER, name, slug)
     if member is None:
         raise Failure(f"{request.username!r} is no active member of a workspace {request.tenant!r}")

@@ -17,7 +17,7 @@ from core.errors import Unauthenticated
 from core.time import now, since_epoch
 from core.viewer import Identity, TenantRole, Viewer
 from resolvers.invalidation import Invalidations
-from resolvers.session import LIVE
+from resolvers.session import LIVE, make_home
 from tables.engine import DB, Row
 
 UUID_FORM = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -144,13 +144,7 @@ async def _enter(identity: Identity, tenant_id: UUID) -> None:
             tenant_id,
             identity.user_id,
         )
-        await DB.execute(
-            """UPDATE sessions s SET home_tenant_id = $3
-            WHERE s.user_id = $1 AND s.id = $2 AND s.home_tenant_id IS NULL""",
-            identity.user_id,
-            identity.session_id,
-            tenant_id,
-        )
+        await make_home(identity, tenant_id)
 
 
 def asked_tenant(text: str | None) -> Tenant:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from core.cache import Cache, open_cache
+from core.cache import open_cache
 from core.credentials import AccessTokens
 from core.passwords import Passwords
 from core.rate_limit import RateLimits
@@ -24,7 +24,6 @@ class Services:
     passwords: Passwords
     valkey: Valkey | None
     limits: RateLimits
-    cache: Cache
     invalidations: Invalidations
     authentication: Authentication
     activity: Activity = field(default_factory=Activity)
@@ -42,7 +41,6 @@ class Services:
             passwords=Passwords.of(settings),
             valkey=valkey,
             limits=RateLimits(valkey),
-            cache=cache,
             invalidations=invalidations,
             authentication=Authentication(cache, invalidations),
         )

@@ -25,6 +25,17 @@ async def own_sessions(identity: Identity) -> list[SessionRow]:
     )
 
 
+async def make_home(identity: Identity, tenant_id: UUID) -> None:
+    """It becomes the session's own workspace, if that has none. In the caller's identity scope."""
+    await DB.execute(
+        """UPDATE sessions s SET home_tenant_id = $3
+        WHERE s.user_id = $1 AND s.id = $2 AND s.home_tenant_id IS NULL""",
+        identity.user_id,
+        identity.session_id,
+        tenant_id,
+    )
+
+
 async def own_sessions_by_id(identity: Identity, ids: Sequence[UUID]) -> list[SessionRow | None]:
     rows = await DB.fetch_identity(
         SessionRow,

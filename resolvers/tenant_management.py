@@ -14,6 +14,7 @@ from resolvers.access import require_admin
 from resolvers.audit_event import record
 from resolvers.membership_management import locked_actor
 from resolvers.services import Services
+from resolvers.session import make_home
 from resolvers.tenant import TenantRow, own_tenants_by_id, tenants_by_id
 from resolvers.validation import MAX_SLUG, UUID_LIKE, Input, JSONObject, Name, Slug, validated
 from tables.engine import DB, IdRow
@@ -41,13 +42,7 @@ async def create_tenant(
     tenant = validated(NewTenant, name=name, slug=slug)
     async with DB.identity():
         id = await add_tenant(identity.user_id, caller, tenant.name, tenant.slug)
-        await DB.execute(
-            """UPDATE sessions s SET home_tenant_id = $3
-            WHERE s.user_id = $1 AND s.id = $2 AND s.home_tenant_id IS NULL""",
-            identity.user_id,
-            identity.session_id,
-            id,
-        )
+        await make_home(identity, id)
         (row,) = await own_tenants_by_id(identity, [id])
     assert row is not None
     return row

@@ -24,7 +24,7 @@ MAX_NAME = 200
 MAX_TITLE = 500
 MAX_CONTENT = 100_000
 MAX_SLUG = 63
-MAX_SETTINGS_BYTES = 16_384
+MAX_JSON_BYTES = 16_384
 MAX_JSON_DEPTH = 32
 MAX_FILENAME = 255
 MAX_CONTENT_TYPE = 127
@@ -125,14 +125,14 @@ def _slug(text: str) -> str:
     return text
 
 
-def _settings(value: dict[str, Any]) -> dict[str, Any]:
+def _json_object(value: dict[str, Any]) -> dict[str, Any]:
     _storable_json(value)
     try:
         size = len(orjson.dumps(value))
     except TypeError:
         raise ValueError("Has a number that JSON cannot carry.") from None
-    if size > MAX_SETTINGS_BYTES:
-        raise ValueError(f"Has {size} bytes, more than {MAX_SETTINGS_BYTES}.")
+    if size > MAX_JSON_BYTES:
+        raise ValueError(f"Has {size} bytes, more than {MAX_JSON_BYTES}.")
     return value
 
 
@@ -180,7 +180,7 @@ Slug = Annotated[str, BeforeValidator(_normalised), AfterValidator(_slug)]
 Title = Annotated[str, BeforeValidator(_stripped), AfterValidator(_title)]
 MessageContent = Annotated[str, AfterValidator(_content)]
 IdempotencyKey = Annotated[str, AfterValidator(_key)]
-JSONObject = Annotated[dict[str, Any], AfterValidator(_settings)]
+JSONObject = Annotated[dict[str, Any], AfterValidator(_json_object)]
 Filename = Annotated[str, BeforeValidator(_stripped), AfterValidator(_filename)]
 ContentType = Annotated[str, BeforeValidator(_normalised), AfterValidator(_content_type)]
 DocumentContent = Annotated[str, AfterValidator(_storable)]
