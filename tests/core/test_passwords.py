@@ -385,9 +385,11 @@ async def test_work_is_bounded_by_threads_of_its_own(
     passwords = of()
     seen: set[str] = set()
     real = passwords._verify
+    both = threading.Barrier(2, timeout=10)  # one alone would do it all if it were quick
 
     def verify(password: str, stored: str | None) -> bool:
         seen.add(threading.current_thread().name)
+        both.wait()
         return real(password, stored)
 
     monkeypatch.setattr(passwords, "_verify", verify)
