@@ -1,7 +1,8 @@
 """Removes for good what was deleted, and forgets sessions that ended, long enough ago.
 
 Workspace by workspace, in batches of a transaction each: who writes meanwhile waits for one of them
-at the most, and a purge that is stopped has done what it has done.
+at the most, and a purge that is stopped has done what it has done. Rows are locked before they go,
+and those that somebody else has locked are left: they may be restoring them.
 """
 
 from collections import Counter
@@ -13,13 +14,23 @@ from ops.database import Connection, as_owner
 
 BATCH = 1000
 
-# Their rows first that would go with a conversation, so that no batch takes thousands along.
-TABLES = ("messages", "documents", "conversations")
-MESSAGES_OF_CONVERSATIONS = """
-DELETE FROM messages WHERE tenant_id = $1 AND id IN (
-    SELECT m.id FROM conversations c JOIN messages m
-        ON m.tenant_id = $1 AND m.conversation_id = c.id
-     WHERE c.tenant_id = $1 AND c.deleted_at < now() - $2::interval LIMIT $3)
+ROWS = """
+DELETE FROM {table} WHERE tenant_id = $1 AND id IN (
+    SELECT id FROM {table} WHERE tenant_id = $1 AND deleted_at < now() - $2::interval
+     LIMIT $3 FOR UPDATE SKIP LOCKED)
+"""
+# Whole, however long it is: of one that is half gone the rest could be restored.
+CONVERSATION = """
+WITH old AS (
+    SELECT id FROM conversations WHERE tenant_id = $1 AND deleted_at < now() - $2::interval
+     LIMIT 1 FOR UPDATE SKIP LOCKED
+), said AS (
+    DELETE FROM messages m USING old WHERE m.tenant_id = $1 AND m.conversation_id = old.id
+    RETURNING m.id
+), gone AS (
+    DELETE FROM conversations c USING old WHERE c.tenant_id = $1 AND c.id = old.id RETURNING c.id
+)
+SELECT (SELECT count(*) FROM gone) AS conversations, (SELECT count(*) FROM said) AS messages
 """
 SESSIONS = """
 DELETE FROM sessions WHERE id IN (
@@ -43,13 +54,18 @@ async def purge(
 
 
 async def _purge_tenant(connection: Connection, id: object, age: timedelta) -> Counter[str]:
-    gone = Counter(messages=await _in_batches(connection, MESSAGES_OF_CONVERSATIONS, id, age))
-    for table in TABLES:
-        sql = f"""DELETE FROM {table} WHERE tenant_id = $1 AND id IN (
-            SELECT id FROM {table} WHERE tenant_id = $1 AND deleted_at < now() - $2::interval
-            LIMIT $3)"""
-        gone[table] += await _in_batches(connection, sql, id, age)
+    gone: Counter[str] = Counter()
+    for table in ("messages", "documents"):
+        gone[table] = await _in_batches(connection, ROWS.format(table=table), id, age)
+    while found := await _purge_conversation(connection, id, age):
+        gone += found
     return gone
+
+
+async def _purge_conversation(connection: Connection, id: object, age: timedelta) -> Counter[str]:
+    """One, with what was said in it. Empty when there is none."""
+    row = await connection.fetchrow(CONVERSATION, id, age)
+    return +Counter(dict(row or {}))
 
 
 async def _in_batches(connection: Connection, sql: str, *arguments: object) -> int:

@@ -118,8 +118,44 @@ async def test_sessions_that_ended_long_ago(database: Database, cast: Cast) -> N
     assert await cast.connection.fetchval("SELECT count(*) FROM refresh_tokens") == 2
 
 
-async def test_two_at_once_and_writers_meanwhile(database: Database, cast: Cast) -> None:
+async def test_several_at_once(database: Database, cast: Cast) -> None:
     for slug in ("acme", "globex"):
         await _furnish(cast, slug)
     results = await asyncio.gather(*(_purge(database) for _ in range(3)))
     assert sum((gone for gone, _ in results), Counter()).total() == 36
+
+
+@pytest.mark.parametrize("table", ["messages", "documents", "conversations"])
+async def test_what_is_restored_meanwhile_stays(database: Database, cast: Cast, table: str) -> None:
+    await _furnish(cast, "acme")
+    whole = await _counts(cast)
+    async with cast.connection.transaction():
+        await cast.connection.execute(
+            f"UPDATE {table} SET deleted_at = NULL WHERE deleted_at IS NOT NULL"
+        )
+        purging = asyncio.create_task(_purge(database))
+        await asyncio.sleep(0.5)
+    await purging
+    left = await _counts(cast)
+    lost = 9 if table == "messages" else 0  # those of conversations that were not restored
+    assert left[table] == whole[table] - lost
+
+
+async def test_a_conversation_goes_whole(
+    database: Database, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be restored while the purge is at it: then nothing of it may be missing."""
+    monkeypatch.setattr(module, "BATCH", 2)
+    tenant = await cast.tenant("acme")
+    bob = await cast.person("bob", tenant)
+    await cast.member(tenant, bob.id)
+    talk = await cast.conversation(tenant, bob.id, deleted_at=OLD)
+    for _ in range(5):
+        await cast.message(tenant, talk, bob.id)
+    async with cast.connection.transaction():
+        await cast.connection.execute("SELECT FROM messages WHERE sequence = 5 FOR UPDATE")
+        purging = asyncio.create_task(_purge(database))
+        await asyncio.sleep(0.5)
+        assert (await _counts(cast))["messages"] == 5
+    gone, _ = await purging
+    assert +gone == {"conversations": 1, "messages": 5}
