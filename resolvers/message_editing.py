@@ -107,13 +107,17 @@ async def _locked(viewer: Viewer, id: UUID) -> tuple[LockedConversation, Editabl
     if not places:
         raise _missing()
     conversation = await locked_conversation(viewer, places[0].conversation_id, _missing())
-    (message,) = await DB.fetch(
+    # Locked itself, too: who purges what was deleted takes no lock on conversations.
+    messages = await DB.fetch(
         EditableRow,
-        f"SELECT {COLUMNS} FROM messages m WHERE m.tenant_id = $1 AND m.id = $2",
+        f"""SELECT {COLUMNS} FROM messages m WHERE m.tenant_id = $1 AND m.id = $2
+        FOR NO KEY UPDATE""",
         viewer.tenant_id,
         id,
     )
-    return conversation, message
+    if not messages:
+        raise _missing()
+    return conversation, messages[0]
 
 
 def _missing() -> NotFound:

@@ -1,5 +1,6 @@
 """What is said, changed, taken back, and brought back."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -84,6 +85,18 @@ async def test_what_is_not_sent(
     talk = gid("Conversation", await acme.talk("bob"))
     request = {"conversationId": talk, "content": "hi"} | given
     assert await _refused(acme, "bob", "sendMessage", **request) == [error]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "123456789012345678901234567890"])
+async def test_a_number_that_is_none_in_json(acme: Workspace, number: str) -> None:
+    """In the document itself, where it is no variable that the server could not even read."""
+    talk = gid("Conversation", await acme.talk("bob"))
+    input = f'{{conversationId: "{talk}", content: "hi", metadata: {{a: [{number}]}}}}'
+    data = await acme.by("bob").ask(
+        f"mutation {{ sendMessage(input: {input}) {{ message {{ id }} errors {{ code field }} }} }}"
+    )
+    errors = [{"code": "BAD_INPUT", "field": ["metadata"]}]
+    assert data["sendMessage"] == {"message": None, "errors": errors}
 
 
 async def test_documents_that_are_not_there(acme: Workspace) -> None:
@@ -186,6 +199,20 @@ async def test_deleted_and_back(acme: Workspace, who: str) -> None:
     await assert_it_adds_up(acme, talk)
     target = f"Message:{await _first(acme)}"
     assert await events(acme) == [("message.deleted", target), ("message.restored", target)]
+
+
+@pytest.mark.parametrize("mutation", ["deleteMessage", "restoreMessage"])
+async def test_what_is_purged_while_they_wait_is_missing(acme: Workspace, mutation: str) -> None:
+    talk = await acme.talk("bob")
+    id = (await say(acme, "bob", talk))["id"]
+    await _change(acme, "bob", "deleteMessage", id=id)
+    async with acme.cast.connection.transaction():
+        await acme.cast.connection.execute("DELETE FROM messages")
+        before = await state(acme)
+        waiting = asyncio.create_task(_refused(acme, "bob", mutation, id=id))
+        await asyncio.sleep(0.3)
+    assert await waiting == [("NOT_FOUND", ["id"])]
+    assert await state(acme) == before
 
 
 async def test_who_may_not_take_back(acme: Workspace) -> None:
