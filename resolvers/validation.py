@@ -1,6 +1,7 @@
 """What clients may write. Every rule validates its input here, before it touches anything."""
 
 import re
+from math import isfinite
 from typing import Annotated, Any, TypeVar
 from unicodedata import category
 
@@ -40,6 +41,8 @@ WORDS = {
     "value_error": "Is not an e-mail address.",
 }
 """Instead of Pydantic's, which speak of Python."""
+
+UNCARRIED = "Has a number that JSON cannot carry."
 
 # Of one line, and none of the marks that make text run backwards: a name shows up among others.
 CONTROL = re.compile(
@@ -130,7 +133,7 @@ def _json_object(value: dict[str, Any]) -> dict[str, Any]:
     try:
         size = len(orjson.dumps(value))
     except TypeError:
-        raise ValueError("Has a number that JSON cannot carry.") from None
+        raise ValueError(UNCARRIED) from None
     if size > MAX_JSON_BYTES:
         raise ValueError(f"Has {size} bytes, more than {MAX_JSON_BYTES}.")
     return value
@@ -142,6 +145,8 @@ def _storable_json(value: object, depth: int = 0) -> None:
     match value:
         case str(text):
             _storable(text)
+        case float(number) if not isfinite(number):  # 1e999: orjson would make it null
+            raise ValueError(UNCARRIED)
         case dict(items):
             for key, item in items.items():
                 _storable(key)
