@@ -28,8 +28,8 @@ JOIN_ME = """LEFT JOIN participants me
     ON me.tenant_id = $1 AND me.conversation_id = c.id AND me.user_id = $2"""
 
 # The viewer's own membership as it is now: who was removed a moment ago writes nothing more.
-JOIN_MEMBERSHIP = """JOIN memberships mine
-    ON mine.tenant_id = $1 AND mine.user_id = $2 AND mine.is_active"""
+IS_MEMBER = "mine.tenant_id = $1 AND mine.user_id = $2 AND mine.is_active"
+JOIN_MEMBERSHIP = f"JOIN memberships mine ON {IS_MEMBER}"
 
 # What the viewer may do with a conversation `c`, joined by JOIN_ME and JOIN_MEMBERSHIP.
 IS_ADMIN = "mine.role <> 'MEMBER'"
@@ -89,6 +89,10 @@ def require_admin(viewer: Viewer) -> None:
         raise Forbidden("Only admins of the workspace may do this.")
 
 
+def no_member() -> Forbidden:
+    return Forbidden("You are no longer a member of this workspace.")
+
+
 def require_charge(standing: Standing) -> None:
     """Of who runs a conversation. Raises Forbidden."""
     if not (standing.is_admin or standing.owns):
@@ -113,7 +117,7 @@ def require_author_or_admin(viewer: Viewer, standing: Standing, author_id: UUID 
         require_author(viewer, author_id)
 
 
-def require_document_change(viewer: Viewer, owner_id: UUID | None) -> None:
+def require_document_change(viewer: Viewer, owner_id: UUID | None, *, is_admin: bool) -> None:
     """Of whoever changes, deletes or restores a document that they see. Raises Forbidden."""
-    if not viewer.is_admin and owner_id != viewer.user_id:
+    if not is_admin and owner_id != viewer.user_id:
         raise Forbidden("Only its owner and admins may do this.")

@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Sequence
 from uuid import UUID
 
-from core.errors import BadInput, Forbidden, NotFound
+from core.errors import BadInput, NotFound
 from core.viewer import Caller, Viewer
-from resolvers.access import require_charge
+from resolvers.access import no_member, require_charge
 from resolvers.audit_event import record
 from resolvers.conversation import ConversationRow, conversations_by_id
 from resolvers.conversation_locking import NO_CONVERSATION, LockedConversation, locked_conversation
@@ -98,7 +98,7 @@ async def _bring_in(viewer: Viewer, id: UUID, people: Sequence[UUID]) -> None:
     )
     missing = set(people) - {row.id for row in rows}
     if viewer.user_id in missing:
-        raise Forbidden("You are no longer a member of this workspace.")
+        raise no_member()
     if missing:
         raise NotFound("Not all are members of this workspace.", ("participantIds",))
 

@@ -7,7 +7,13 @@ from pydantic import Field
 
 from core.errors import BadInput, NotFound
 from core.viewer import Caller, Viewer
-from resolvers.access import require_document_change, sees_deleted
+from resolvers.access import (
+    IS_ADMIN,
+    IS_MEMBER,
+    JOIN_MEMBERSHIP,
+    no_member,
+    require_document_change,
+)
 from resolvers.audit_event import record
 from resolvers.document import COLUMNS, DocumentRow
 from resolvers.idempotency import digest, key_taken
@@ -47,9 +53,13 @@ class KeyedRow(DocumentRow):
     request_digest: bytes
 
 
+class LockedRow(DocumentRow):
+    is_admin: bool
+
+
 async def create_document(services: Services, viewer: Viewer, **values: Any) -> DocumentRow:
-    """With the key of an earlier one, that one. Raises BadInput, Conflict when that was asked for
-    otherwise."""
+    """With the key of an earlier one, that one. Raises BadInput, Forbidden, Conflict when that was
+    asked for otherwise."""
     new = validated(NewDocument, **values)
     size = _size(services, new.content)
     async with DB.tenant(viewer.tenant_id):
@@ -91,12 +101,14 @@ def _digest(new: NewDocument) -> bytes:
 
 
 async def _insert(viewer: Viewer, new: NewDocument, size: int) -> DocumentRow | None:
-    """None when the key is taken. A document that is made with it at this moment is waited for."""
+    """None when the key is taken, or the viewer no member any more. A document that is made with
+    the key at this moment is waited for."""
     rows = await DB.fetch(
         DocumentRow,
         f"""INSERT INTO documents AS d (tenant_id, owner_id, filename, content_type, content,
             size, metadata, tags, idempotency_key, request_digest)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        SELECT $1, $2, $3, $4, $5, $6::int, $7::jsonb, $8::text[], $9, $10::bytea
+        FROM memberships mine WHERE {IS_MEMBER}
         ON CONFLICT (tenant_id, owner_id, idempotency_key) WHERE idempotency_key IS NOT NULL
         DO NOTHING RETURNING {COLUMNS}""",
         viewer.tenant_id,
@@ -114,7 +126,7 @@ async def _insert(viewer: Viewer, new: NewDocument, size: int) -> DocumentRow | 
 
 
 async def _made_before(viewer: Viewer, new: NewDocument) -> DocumentRow:
-    (row,) = await DB.fetch(
+    rows = await DB.fetch(
         KeyedRow,
         f"""SELECT d.request_digest, {COLUMNS} FROM documents d
         WHERE d.tenant_id = $1 AND d.owner_id = $2 AND d.idempotency_key = $3""",
@@ -122,25 +134,29 @@ async def _made_before(viewer: Viewer, new: NewDocument) -> DocumentRow:
         viewer.user_id,
         new.idempotency_key,
     )
-    if row.request_digest != _digest(new):
+    if not rows:
+        raise no_member()
+    if rows[0].request_digest != _digest(new):
         raise key_taken()
-    return row
+    return rows[0]
 
 
 async def _to_change(viewer: Viewer, id: UUID, *, include_deleted: bool) -> DocumentRow:
     """Locked. Raises Forbidden, NotFound."""
     rows = await DB.fetch(
-        DocumentRow,
-        f"""SELECT {COLUMNS} FROM documents d
-        WHERE d.tenant_id = $1 AND $2::uuid IS NOT NULL AND d.id = $3
-        AND {sees_deleted(viewer, "d", include_deleted=include_deleted)} FOR NO KEY UPDATE""",
+        LockedRow,
+        f"""SELECT {COLUMNS}, {IS_ADMIN} AS is_admin FROM documents d {JOIN_MEMBERSHIP}
+        WHERE d.tenant_id = $1 AND d.id = $3
+        AND (d.deleted_at IS NULL OR $4 AND ({IS_ADMIN} OR d.owner_id = $2))
+        FOR NO KEY UPDATE OF d""",
         viewer.tenant_id,
         viewer.user_id,
         id,
+        include_deleted,
     )
     if not rows:
         raise NotFound("There is no such document.", ("id",))
-    require_document_change(viewer, rows[0].owner_id)
+    require_document_change(viewer, rows[0].owner_id, is_admin=rows[0].is_admin)
     return rows[0]
 
 

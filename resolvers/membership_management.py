@@ -7,10 +7,10 @@ each other at once leave one, and who was demoted a moment ago does nothing more
 from dataclasses import replace
 from uuid import UUID
 
-from core.errors import Conflict, Forbidden, NotFound
+from core.errors import Conflict, NotFound
 from core.text import normalised, storable
 from core.viewer import Caller, TenantRole, Viewer
-from resolvers.access import require_admin, require_rank
+from resolvers.access import no_member, require_admin, require_rank
 from resolvers.audit_event import record
 from resolvers.membership import COLUMNS, MembershipRow
 from resolvers.services import Services
@@ -102,7 +102,7 @@ async def locked_actor(viewer: Viewer) -> Viewer:
         viewer.user_id,
     )
     if not rows:
-        raise Forbidden("You are no longer a member of this workspace.")
+        raise no_member()
     return replace(viewer, role=TenantRole(rows[0].role))
 
 
