@@ -1,5 +1,6 @@
 """What goes, and what stays, with a tenant and with a person."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -104,6 +105,31 @@ async def test_a_person_goes_and_what_they_said_to_others_stays(
     ):
         rows = await owner.fetch(f"SELECT {column}, tenant_id FROM {table}")
         assert {row[column] for row in rows} == {None, tenants.acme.user_id}
+    await owner.close()
+
+
+async def test_who_is_brought_in_meanwhile_keeps_the_conversation(
+    owner: Connection, db: Database, tenants: Tenants
+) -> None:
+    acme, globex = tenants.acme, tenants.globex
+    shared = {"tenant_id": globex.tenant_id, "user_id": acme.user_id}
+    await add_row(owner, "memberships", **shared, role="MEMBER")
+    other = await db.connect()
+    async with owner.transaction():
+        await owner.execute(
+            "SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE", globex.conversation_id
+        )
+        await add_row(owner, "participants", **shared, conversation_id=globex.conversation_id)
+        deleting = asyncio.create_task(
+            other.execute("DELETE FROM users WHERE id = $1", globex.user_id)
+        )
+        await asyncio.sleep(0.3)
+    assert await deleting == "DELETE 1"
+    left = await owner.fetchval(
+        "SELECT count(*) FROM conversations WHERE id = $1", globex.conversation_id
+    )
+    assert left == 1
+    await other.close()
     await owner.close()
 
 
