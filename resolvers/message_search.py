@@ -5,6 +5,7 @@ asked here once more. It ranks the newest 1,000 matches, so that a word which ne
 have takes no longer than another.
 """
 
+import re
 from hashlib import sha256
 from html import escape
 from uuid import UUID
@@ -16,14 +17,20 @@ from resolvers.message import COLUMNS, MessageRow, seen_messages
 from resolvers.paging import Edge, Key, Order, PageArguments, Slice, fetch_page
 
 MAX_QUERY = 200
+MAX_WORDS = 16
+WINDOW = 2000
+"""Characters that a snippet is made of: what that costs grows with their square."""
 
 # Whoever writes the marks into a message must not be able to mark, or to write markup: the
 # characters that stand for marks are taken out of the content first, and < and > of the content
 # are such characters, since PostgreSQL leaves out what it takes for markup.
 START, STOP, LESS, GREATER = "\x02", "\x03", "\x04", "\x05"
 MARKS = str.maketrans({START: "<mark>", STOP: "</mark>", LESS: "&lt;", GREATER: "&gt;"})
+# From a little before the first word that was found, where the content has it as it was found.
+SEEN = f"""substr(m.content, greatest(
+    strpos(lower(m.content), split_part(f.words::text, '''', 2)) - 200, 1), {WINDOW})"""
 SNIPPET = f"""ts_headline(f.language,
-    translate(left(m.content, 20000), '<>{START}{STOP}{LESS}{GREATER}', '{LESS}{GREATER}'),
+    translate({SEEN}, '<>{START}{STOP}{LESS}{GREATER}', '{LESS}{GREATER}'),
     f.words, 'StartSel={START}, StopSel={STOP}, ' || CASE WHEN length(m.content) <= 200
         THEN 'HighlightAll=true'
         ELSE 'MaxFragments=2, MaxWords=20, MinWords=5, FragmentDelimiter=" … "'
@@ -85,6 +92,8 @@ def _words(query: str) -> str:
     words = storable(query.strip(), "query")
     if not 1 <= len(words) <= MAX_QUERY:
         raise BadInput(f"Must have 1 to {MAX_QUERY} characters.", ("query",))
+    if len(re.findall(r"\w+", words)) > MAX_WORDS:
+        raise BadInput(f"Must have at most {MAX_WORDS} words.", ("query",))
     return words
 
 

@@ -141,7 +141,9 @@ async def test_the_words_are_marked(acme: Workspace, talk: UUID) -> None:
 
 async def test_a_snippet_of_much_is_short(acme: Workspace, talk: UUID) -> None:
     await _says(acme, talk, "before " * 5_000 + "needle" + " after" * 5_000)
-    assert len(await _snippet(acme, "needle")) < 500
+    snippet = await _snippet(acme, "needle")
+    assert len(snippet) < 500
+    assert "<mark>needle</mark>" in snippet
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,42 @@ async def test_pages_are_the_whole_list(acme: Workspace, talk: UUID) -> None:
             assert page["pageInfo"]["hasPreviousPage"] == bool(edges)
             edges, info = edges + page["edges"], page["pageInfo"]
         assert edges == whole
+
+
+REPEATED = """
+    INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content)
+    SELECT $1, $2, n, n, 'USER', repeat('{said} ', {times}) FROM generate_series(1, 100) AS n
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ("a", "a"),
+        ("a", "a " * 16),
+        ("a", '"' + "a " * 16 + '"'),
+        ("a b c d e f g h i j k l m n o p", "a b c d e f g h i j k l m n o p"),
+    ],
+)
+async def test_no_content_makes_a_search_too_long(
+    acme: Workspace, talk: UUID, said: str, query: str
+) -> None:
+    """It would end as a fault, after seconds of a processor's time."""
+    sql = REPEATED.format(said=said, times=96_000 // len(said + " "))
+    await acme.cast.connection.execute(sql, acme.id, talk)
+    assert await _found(acme, "ada", query, first=100)
+
+
+async def test_words_near_are_those_of_newer_messages(acme: Workspace, talk: UUID) -> None:
+    await _says(acme, talk, "tortoise")
+    assert await _found(acme, "bob", "tortiose") == ["tortoise"]
+    await _says(acme, talk, *(" ".join(f"{k}{n}" for n in range(9_000)) for k in "uvwxyz"))
+    assert await _found(acme, "bob", "tortiose") == []
+
+
+async def test_a_query_of_16_words(acme: Workspace, talk: UUID) -> None:
+    assert await _found(acme, "bob", "x-" * 15 + "x") == []
+    assert await _refused(acme, words="x-" * 16 + "x") == ("BAD_INPUT", ["query"])
 
 
 @pytest.mark.parametrize("query", ["", " \n", "x" * 201, "a\0b", "\ud800"])
