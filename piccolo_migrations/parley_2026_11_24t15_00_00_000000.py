@@ -73,9 +73,6 @@ VISIBLE = """m.tenant_id = tenant AND m.deleted_at IS NULL
             AND NOT EXISTS (SELECT FROM conversations c WHERE c.tenant_id = tenant
                 AND c.id = m.conversation_id AND c.deleted_at IS NOT NULL)"""
 
-# What takes time is bounded, whatever was said: a rank costs up to half a second, of many words in a
-# long message that repeats them, so that ranking ends after a second, with the newest; words are
-# near among 50,000 at the most, of the newest messages.
 # `member` is NULL for an admin, `conversation` for all. What a member may not see is left out
 # before anything is counted: neither the bound nor a word that is near tells of it.
 SEARCH = f"""
@@ -84,8 +81,6 @@ RETURNS TABLE (id uuid, score float8, words tsquery, language regconfig)
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
 SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    kept tsvector;
-    until timestamptz;
     places uuid[] := CASE WHEN conversation IS NULL THEN NULL ELSE ARRAY[conversation] END;
 BEGIN
     IF tenant IS DISTINCT FROM {TENANT} THEN
@@ -98,21 +93,14 @@ BEGIN
             AND p.user_id = member AND (conversation IS NULL OR p.conversation_id = conversation));
     END IF;
     FOR attempt IN 1..2 LOOP
-        FOR id, kept IN SELECT m.id, m.search FROM messages m
-            WHERE {VISIBLE} AND m.search @@ words ORDER BY m.id DESC LIMIT 1000
-        LOOP
-            until := coalesce(until, clock_timestamp() + interval '1 second');
-            score := ts_rank_cd(kept, words, 1);
-            RETURN NEXT;
-            EXIT WHEN clock_timestamp() > until;
-        END LOOP;
+        RETURN QUERY SELECT f.id, ts_rank_cd(f.search, words, 1)::float8, words, language
+        FROM (SELECT m.id, m.search FROM messages m WHERE {VISIBLE} AND m.search @@ words
+            ORDER BY m.id DESC LIMIT 1000) f;
         EXIT WHEN FOUND OR attempt = 2 OR words::text ~ '!';
         words := near_words(language, query, ARRAY(
-            SELECT DISTINCT k.lexeme FROM (
-                SELECT l.lexeme
-                FROM (SELECT m.search FROM messages m WHERE {VISIBLE}
-                    ORDER BY m.id DESC LIMIT 1000) f, unnest(f.search) l
-                LIMIT 50000) k));
+            SELECT DISTINCT l.lexeme
+            FROM (SELECT m.search FROM messages m WHERE {VISIBLE}
+                ORDER BY m.id DESC LIMIT 1000) f, unnest(f.search) l));
         EXIT WHEN words IS NULL;
     END LOOP;
 END $$;

@@ -6,14 +6,9 @@ ID = "2026-11-24T17:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "solitary conversations"
 
-# Who brings somebody in holds the lock on the conversation: once it is had, they are seen.
 FORWARDS = """
 CREATE FUNCTION delete_solitary_conversations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM memberships m
-       JOIN participants p ON p.tenant_id = m.tenant_id AND p.user_id = m.user_id
-       JOIN conversations c ON c.tenant_id = p.tenant_id AND c.id = p.conversation_id
-      WHERE m.user_id = OLD.id ORDER BY c.id FOR NO KEY UPDATE OF c;
     DELETE FROM conversations c USING memberships m, participants p
      WHERE m.user_id = OLD.id AND p.tenant_id = m.tenant_id AND p.user_id = OLD.id
        AND c.tenant_id = p.tenant_id AND c.id = p.conversation_id
