@@ -12,7 +12,8 @@ from resolvers.conversation import (
     conversations_by_id,
     list_conversations,
 )
-from resolvers.document import DocumentRow, documents_by_id, list_documents
+from resolvers.document import DocumentRow, documents_by_id
+from resolvers.document_search import list_documents
 from resolvers.loading import Batch
 from resolvers.membership import memberships_by_id
 from resolvers.message import messages_by_id
