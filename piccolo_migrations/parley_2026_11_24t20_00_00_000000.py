@@ -1,6 +1,6 @@
 """Documents are found best first, by words in the workspace's language, as messages are."""
 
-from tables.isolation import TENANT
+from tables.isolation import TENANT, touch, untouch
 from tables.migration import SQLMigrationManager
 
 ID = "2026-11-24T20:00:00:000000"
@@ -40,16 +40,9 @@ CREATE OR REPLACE TRIGGER documents_words BEFORE INSERT OR UPDATE OF {columns} O
 """
 
 
-# Words that are set to NULL are renewed, and the document is not changed. Triggers run in the
-# order of their names: this one before documents_words.
-TOUCH = """
-CREATE OR REPLACE TRIGGER documents_touch BEFORE UPDATE ON documents
-    FOR EACH ROW WHEN (NEW.words IS NOT NULL) EXECUTE FUNCTION touch_updated_at();
-"""
-TOUCH_ALWAYS = """
-CREATE OR REPLACE TRIGGER documents_touch BEFORE UPDATE ON documents
-    FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
-"""
+# All but the words: a document whose words are renewed has not changed.
+TOUCHING = """tenant_id, id, created_at, updated_at, deleted_at, owner_id, filename, content_type,
+    size, content, metadata, tags, source_id, idempotency_key, request_digest"""
 RENEW = """
 UPDATE documents SET words = NULL;
 """
@@ -78,7 +71,8 @@ SELECT word_similarity('', '');
 
 # Only the conditions that are given, planned for what they are given: the rarest finds the rows.
 # How common a word is, is known of all workspaces together: no plan may rest on it, so that what
-# matches is found by its index, and sorted afterwards.
+# matches is found by its index, and sorted afterwards. PostgreSQL takes an operator for cheap, and
+# would filter the workspace by it; these read long texts.
 # Both parts of a score are from 0 to 1. A faint likeness is worth little: it is squared.
 SEARCH = f"""
 CREATE FUNCTION documents_matching(
@@ -86,8 +80,8 @@ CREATE FUNCTION documents_matching(
     of_type text DEFAULT NULL, owner uuid DEFAULT NULL, with_deleted boolean DEFAULT true
 ) RETURNS TABLE (id uuid, created_at timestamptz, score float8)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = public, pg_temp SET enable_seqscan = off
-SET pg_trgm.word_similarity_threshold = {LIKE} AS $$
+SET search_path = public, pg_temp SET enable_seqscan = off SET cpu_operator_cost = 1
+SET max_parallel_workers_per_gather = 0 SET pg_trgm.word_similarity_threshold = {LIKE} AS $$
 DECLARE
     found text := concat_ws(' AND ',
         'SELECT d.id, d.created_at FROM documents d WHERE d.tenant_id = $1',
@@ -97,7 +91,7 @@ DECLARE
         CASE WHEN of_type IS NOT NULL THEN 'd.content_type = $5' END,
         CASE WHEN owner IS NOT NULL THEN 'd.owner_id = $6' END,
         CASE WHEN NOT with_deleted THEN 'd.deleted_at IS NULL' END);
-    names text[] := ARRAY(SELECT word FROM regexp_split_to_table(search, '\\W+') word
+    names text[] := ARRAY(SELECT DISTINCT word FROM regexp_split_to_table(search, '\\W+') word
         WHERE word <> '' AND search !~ '(^|\\s)-|"');
     words tsquery;
     rank text := '0::float8';
@@ -162,7 +156,7 @@ async def forwards() -> SQLMigrationManager:
         description=DESCRIPTION,
         forwards_sql=[
             keep_words("search_language(NEW.tenant_id)", "filename, content, words"),
-            TOUCH,
+            untouch("documents") + touch("documents", TOUCHING),
             RENEW,
             renew_search(MESSAGES, DOCUMENTS),
             REPLACED,
@@ -177,6 +171,6 @@ async def forwards() -> SQLMigrationManager:
             keep_words(ENGLISH, "filename, content, words"),
             RENEW,
             keep_words(ENGLISH, "filename, content"),
-            TOUCH_ALWAYS,
+            untouch("documents") + touch("documents"),
         ],
     )

@@ -157,7 +157,7 @@ class Query:
         return await search_messages(info.context.viewer, query, arguments, conversation)
 
     @strawberry.field(
-        description="The workspace's, newest first.",
+        description="The workspace's, newest first; what is searched for, best first.",
         graphql_type=Connection[Document],
         extensions=[Paged()],
     )
