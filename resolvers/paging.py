@@ -24,12 +24,15 @@ from tables.engine import DB, Row, RowType
 MAX_PAGE = 100
 
 
+KeyType = Literal["timestamptz", "uuid", "int4", "float8", "text"]
+
+
 class Key(NamedTuple):
     """A part of a sort key: its SQL, the column it comes back as, its type."""
 
     sql: str
     column: str
-    type: Literal["timestamptz", "uuid", "int4", "float8", "text"]
+    type: KeyType
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from core.viewer import Caller, Identity, TenantRole, Viewer
 from resolvers.access import require_admin
 from resolvers.audit_event import record
 from resolvers.membership_management import locked_actor
+from resolvers.search_language import refusing_slow_renewal, require_language
 from resolvers.services import Services
 from resolvers.session import make_home
 from resolvers.tenant import TenantRow, own_tenants_by_id, tenants_by_id
@@ -86,26 +87,33 @@ def slug_of(name: str) -> str:
 
 
 async def update_tenant(viewer: Viewer, caller: Caller, **changes: Any) -> TenantRow:
-    """Changes what is given: `name`, `settings`. Of admins. Raises BadInput, Forbidden."""
+    """Changes what is given: `name`, `settings`. Of admins. Raises BadInput, Forbidden, Conflict
+    for another language of a workspace that is too large."""
     require_admin(viewer)
     given = validated(TenantChanges, **changes)
+    require_language(given.settings)
     async with DB.tenant(viewer.tenant_id):
         require_admin(await locked_actor(viewer))
         (before,) = await tenants_by_id(viewer, [viewer.tenant_id])
         assert before is not None
-        await DB.execute(
-            """UPDATE tenants t SET name = CASE WHEN $2 THEN $3 ELSE t.name END,
-            settings = CASE WHEN $4 THEN $5 ELSE t.settings END WHERE t.id = $1""",
-            viewer.tenant_id,
-            "name" in changes,
-            given.name,
-            "settings" in changes,
-            given.settings,
-        )
+        with refusing_slow_renewal(before.settings, changes.get("settings", before.settings)):
+            await _update(viewer, given)
         (after,) = await tenants_by_id(viewer, [viewer.tenant_id])
         assert after is not None
         await _record_changes(viewer, caller, before, after)
     return after
+
+
+async def _update(viewer: Viewer, given: TenantChanges) -> None:
+    await DB.execute(
+        """UPDATE tenants t SET name = CASE WHEN $2 THEN $3 ELSE t.name END,
+        settings = CASE WHEN $4 THEN $5 ELSE t.settings END WHERE t.id = $1""",
+        viewer.tenant_id,
+        "name" in given.model_fields_set,
+        given.name,
+        "settings" in given.model_fields_set,
+        given.settings,
+    )
 
 
 async def _record_changes(

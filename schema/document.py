@@ -5,8 +5,8 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from resolvers.document import DocumentFilter as Filter
 from resolvers.document import contents_by_document
+from resolvers.document_search import DocumentFilter as Filter
 from resolvers.message import (
     NEWEST,
     MessageRow,

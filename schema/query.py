@@ -12,7 +12,8 @@ from resolvers.conversation import (
     conversations_by_id,
     list_conversations,
 )
-from resolvers.document import DocumentRow, documents_by_id, list_documents
+from resolvers.document import DocumentRow, documents_by_id
+from resolvers.document_search import list_documents
 from resolvers.loading import Batch
 from resolvers.membership import memberships_by_id
 from resolvers.message import messages_by_id
@@ -156,7 +157,7 @@ class Query:
         return await search_messages(info.context.viewer, query, arguments, conversation)
 
     @strawberry.field(
-        description="The workspace's, newest first.",
+        description="The workspace's, newest first; what is searched for, best first.",
         graphql_type=Connection[Document],
         extensions=[Paged()],
     )

@@ -54,7 +54,7 @@ OF_NO_PERSON = {
 # Statements of commands, which are the owner's, of any workspace.
 COMMANDS = {
     "INSERT INTO tenants (slug, name) VALUES ($1, $2) RETURNING id": "makes the workspace",
-    "INSERT INTO tenants (slug, name) VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING": "makes it",
+    "INSERT INTO tenants (slug, name, settings) VALUES ($1, $2, $3) ON CONFLICT": "makes it",
     "SELECT id FROM tenants WHERE slug = $1": "finds out which workspace",
     "SELECT u.id AS user_id, t.id AS tenant_id FROM users u": "whose token is minted, by name",
 }

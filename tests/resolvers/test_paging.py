@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from resolvers import document, membership, message, user
+from resolvers import document_search, membership, message, user
 from resolvers.conversation import ConversationOrder
 from resolvers.paging import Order, PageArguments
 from tests.conftest import Database
 
 ORDERS: dict[Order, str] = {
     **{order.value: "conversations" for order in ConversationOrder},
-    document.NEWEST: "documents",
+    document_search.NEWEST: "documents",
     membership.BY_JOINING: "memberships",
     message.BY_SEQUENCE: "messages",
     message.NEWEST: "messages",
@@ -76,7 +76,7 @@ def test_anything_else_is_refused(cursor: str) -> None:
         (message.BY_SEQUENCE, [1.0]),
         (user.BY_USERNAME, ["a\0", str(UUID(int=1))]),
         (user.BY_USERNAME, ["a", "x"]),
-        (document.NEWEST, [2**62, str(UUID(int=1))]),
+        (document_search.NEWEST, [2**62, str(UUID(int=1))]),
     ],
 )
 def test_values_that_would_fail_in_the_statement(order: Order, values: list[object]) -> None:
@@ -87,8 +87,8 @@ def test_values_that_would_fail_in_the_statement(order: Order, values: list[obje
 
 
 def test_a_page_is_asked_in_one_direction() -> None:
-    page = PageArguments(last=3).page(document.NEWEST)
+    page = PageArguments(last=3).page(document_search.NEWEST)
     assert (page.limit, page.backward, page.after, page.before) == (3, True, None, None)
     for wrong in (PageArguments(), PageArguments(first=1, last=1), PageArguments(first=0)):
         with pytest.raises(BadInput):
-            wrong.page(document.NEWEST)
+            wrong.page(document_search.NEWEST)

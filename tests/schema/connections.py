@@ -14,6 +14,7 @@ ARGUMENTS = "first: $first, after: $after, last: $last, before: $before"
 SELECTED = """{ totalCount nodes { id } edges { cursor node { id } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"""
 
+FOUND = {"search": "notes"}
 OF_OTHERS = "of others"
 """The title of a conversation that the viewer takes no part in."""
 
@@ -125,6 +126,10 @@ def of_workspace() -> dict[str, tuple[Connection, Source]]:
         ),
         "documents": (
             Connection("documents(@)"),
+            Source("Document", "documents", newest, True, _alive),
+        ),
+        "found documents": (  # with equal scores
+            Connection("documents(@, filter: $f)", {"f": FOUND}, "$f: DocumentFilter"),
             Source("Document", "documents", newest, True, _alive),
         ),
         "audit events": (

@@ -24,7 +24,7 @@ from tests.schema.connections import (
 SIZE = 23
 NAMES = [
     *(*orders(), "of a user", "messages", "all messages", "participants"),
-    *("members", "users", "documents", "cited by", "audit events", "nothing"),
+    *("members", "users", "documents", "found documents", "cited by", "audit events", "nothing"),
 ]
 random = Random(4)
 

@@ -1,15 +1,22 @@
-"""Documents by words, by nearly their name, and by what is in their metadata."""
+"""Documents by words, by nearly their name, and by what is in their metadata; best first."""
 
+from itertools import product
 from typing import Any
 
 import pytest
 
 from tests.graph import Client
-from tests.schema.workspace import Workspace, gid
+from tests.schema.workspace import Workspace, gid, open_workspace
 
 QUERY = """query ($filter: DocumentFilter, $first: Int, $after: String) {
     documents(first: $first, after: $after, filter: $filter) {
         totalCount nodes { filename } pageInfo { endCursor hasNextPage } } }"""
+
+PAGE = """query (
+    $filter: DocumentFilter, $first: Int, $after: String, $last: Int, $before: String
+) { documents(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+    nodes { filename }
+    pageInfo { endCursor startCursor hasNextPage hasPreviousPage } } }"""
 
 
 async def _names(client: Client, **filter: Any) -> list[str]:
@@ -28,6 +35,7 @@ async def carl(acme: Workspace) -> Client:
     await acme.document("bob", filename="minutes.md", content="Costs were discussed: a crossing")
     await acme.document("bob", filename="Übersicht.txt", content="Straße, 50% & more", size=0)
     await acme.document("bob", filename="x.bin", content=None)
+    await acme.by("ada").mutate("updateTenant", settings={"searchLanguage": "english"})
     return acme.by("carl")
 
 
@@ -81,6 +89,72 @@ async def test_search(carl: Client, search: str, names: list[str]) -> None:
 async def test_nothing_is_searched_for(carl: Client) -> None:
     for search in (None, "", " \n"):
         assert len(await _names(carl, search=search)) == 4
+
+
+async def test_best_first_then_newest(acme: Workspace) -> None:
+    contents = {
+        "named in it.md": "budget of one",
+        "later.md": "budget of one",
+        "often.md": "budget budget budget",
+        "bugdet.md": "nothing",
+        "budget.md": "nothing",
+        "budget of all.md": "a budget, a budget",
+        "other.md": "nothing",
+    }
+    for filename, content in contents.items():
+        await acme.document("bob", filename=filename, content=content)
+    # Its name and its content; its name; often in it; nearly its name; once in it.
+    best = ["budget of all.md", "budget.md", "often.md", "bugdet.md", "later.md", "named in it.md"]
+    assert await _names(acme.by("carl"), search="budget") == best
+
+
+async def test_pages_of_the_best(acme: Workspace) -> None:
+    """Forwards and backwards, over ties, with another filter; a score is of one search."""
+    for n in range(9):
+        content = "zebra " * (1 + n % 3)
+        await acme.document("bob", filename=f"{n}.md", content=content, tags=["a", str(n)])
+    filter = {"search": "zebra", "tagsAll": ["a"], "tagsAny": list("12345678")}
+    best = ["8.md", "5.md", "2.md", "7.md", "4.md", "1.md", "6.md", "3.md"]
+    assert await _names(acme.by("carl"), **filter) == best
+    forwards, backwards = ("first", "after", "endCursor"), ("last", "before", "startCursor")
+    for size, (count, position, cursor) in product((1, 3, 8), (forwards, backwards)):
+        pages: list[list[str]] = []
+        at, more = None, True
+        while more:
+            page = await acme.by("carl").ask(PAGE, filter=filter, **{count: size, position: at})
+            found = page["documents"]
+            pages.append([node["filename"] for node in found["nodes"]])
+            at = found["pageInfo"][cursor]
+            more = found["pageInfo"]["hasNextPage" if count == "first" else "hasPreviousPage"]
+        assert [name for page in pages[:: 1 if count == "first" else -1] for name in page] == best
+    for other in ({"search": "zebras"}, {"search": None}):
+        codes = await acme.by("carl").codes(PAGE, first=1, after=at, filter=filter | other)
+        assert codes == ["BAD_INPUT"]
+
+
+async def test_the_language_of_the_workspace(acme: Workspace) -> None:
+    id = await acme.document("bob", filename="a.md", content="the running dogs")
+    times = "{ documents(first: 1) { nodes { updatedAt } } }"
+    before = await acme.by("bob").ask(times)
+    for language in ("english", "german", None, "simple"):
+        await acme.by("ada").mutate("updateTenant", settings={"searchLanguage": language})
+        found = ["a.md"] if language == "english" else []
+        assert await _names(acme.by("bob"), search="dog run") == found
+        assert await _names(acme.by("bob"), search="running") == ["a.md"]
+    await acme.by("ada").mutate("updateTenant", settings={})
+    assert await _names(acme.by("bob"), search="the") == ["a.md"]
+    assert await acme.by("bob").ask(times) == before
+    await acme.by("bob").mutate("updateDocument", id=gid("Document", id), filename="b.md")
+    assert await acme.by("bob").ask(times) != before
+
+
+async def test_the_language_of_another_workspace(acme: Workspace) -> None:
+    globex = await open_workspace(acme.cast, acme.client, "globex")
+    for workspace in (acme, globex):
+        await workspace.document("bob", filename=f"{workspace.slug}.md", content="running dogs")
+    await globex.by("ada").mutate("updateTenant", settings={"searchLanguage": "english"})
+    assert await _names(acme.by("bob"), search="dog") == []
+    assert await _names(globex.by("bob"), search="dog") == ["globex.md"]
 
 
 async def test_search_follows_changes(acme: Workspace) -> None:

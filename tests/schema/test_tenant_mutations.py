@@ -146,6 +146,19 @@ async def test_a_number_beyond_json_is_refused(acme: Workspace) -> None:
     assert data["updateTenant"] == {"errors": [error], "tenant": None}
 
 
+@pytest.mark.parametrize(
+    "language",
+    ["klingon", "", "English", "pg_catalog.english", "english\n", ["german"], {}, 1, True],
+)
+async def test_a_language_that_nobody_knows(acme: Workspace, language: Any) -> None:
+    await acme.by("ada").mutate("updateTenant", settings={"searchLanguage": "german"})
+    refused = await acme.by("ada").refused("updateTenant", settings={"searchLanguage": language})
+    assert refused == [("BAD_INPUT", ["settings", "searchLanguage"])]
+    assert await acme.by("ada").ask("{ tenant { settings } }") == {
+        "tenant": {"settings": {"searchLanguage": "german"}}
+    }
+
+
 async def test_members_and_strangers_change_nothing(acme: Workspace) -> None:
     eve = await acme.cast.person("eve")
     clients = {

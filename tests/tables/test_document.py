@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from core.viewer import TenantRole, Viewer
-from resolvers.document import DocumentFilter, list_documents
+from resolvers.document_search import DocumentFilter, list_documents
 from resolvers.paging import PageArguments
 from tables.engine import DB, Row
 from tests.conftest import Database
@@ -24,7 +24,9 @@ FILL = """
     SELECT tenant, CASE WHEN is_rare THEN $3::uuid ELSE ($2::uuid[])[1 + n % 20] END,
            CASE WHEN is_rare THEN 'Quarterly budget.xlsx' ELSE md5(n::text) || '.md' END,
            CASE WHEN is_rare THEN 'text/rare' ELSE 'text/' || n % 20 END,
-           'meeting ' || CASE WHEN is_rare THEN 'zebra crossing' ELSE md5((n % 5000)::text) END,
+           concat_ws(' ', 'meeting', CASE WHEN n % 9 < 3 THEN 'often' END,
+               CASE WHEN is_rare THEN 'zebra crossing' ELSE md5((n % 5000)::text) END,
+               CASE WHEN is_rare OR n % 3 > 0 THEN 'elsewhere' END),
            jsonb_build_object('kind', 'note', 'number', CASE WHEN is_rare THEN -1 ELSE n END),
            ARRAY['all', CASE WHEN is_rare THEN 'rare' ELSE 'tag ' || n % 99 END],
            $4::timestamptz + n * interval '1 s'
@@ -35,6 +37,9 @@ FILL = """
 FOUND = 10
 MOST = 400
 """Blocks; a workspace has thousands."""
+OFTEN, MOST_OFTEN = 11_111, 16_000
+"""Documents with a very common word, and blocks: each is looked at once, a thousand to be ranked;
+to look all of them up would be 44,000."""
 
 
 @pytest.fixture
@@ -54,6 +59,10 @@ def _cases(rare: UUID) -> list[DocumentFilter]:
         DocumentFilter(search="zebra"),
         DocumentFilter(search='"zebra crossing"'),
         DocumentFilter(search="meeting zebra"),
+        DocumentFilter(search="elsewhere"),  # in this workspace it is rare
+        DocumentFilter(search="meeting", tags_all=["rare"]),
+        DocumentFilter(search="meeting", owner_id=rare),
+        DocumentFilter(search="meeting", content_type="text/rare"),
         DocumentFilter(search="quarterly budget"),
         DocumentFilter(search="Quartely bugdet"),
         DocumentFilter(tags_all=["rare"]),
@@ -78,13 +87,40 @@ async def test_each_filter_is_an_index(viewer: Viewer, monkeypatch: pytest.Monke
             assert await page.count() == FOUND, wanted
             after = page.order.cursor(page.nodes[-1])
             await list_documents(viewer, PageArguments(first=5, after=after), wanted)
+            await list_documents(viewer, PageArguments(last=5, before=after), wanted)
             for (statement, values), mode in product(list(statements), MODES):
                 found = await plan(statement, values, mode)
                 assert "Seq Scan" not in found, found
                 assert blocks(found) < MOST, found
 
 
-MATCHING = """SELECT documents_matching($1, NULL, NULL, NULL, '{}') AS id"""
+RANKED = """
+    SELECT count(*) AS found, count(*) FILTER (WHERE score > 0) AS ranked,
+           min(created_at) FILTER (WHERE score > 0) > max(created_at) FILTER (WHERE score = 0)
+               AS are_newest
+      FROM documents_matching($1, 'often', NULL, NULL, NULL)
+"""
+
+
+async def test_what_a_third_has_is_ranked_as_far_as_the_newest_go(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = sent(monkeypatch)
+    often = DocumentFilter(search="often")
+    async with DB.tenant(viewer.tenant_id):
+        (row,) = await DB.fetch(Row, RANKED, viewer.tenant_id)
+        assert (row.found, row.ranked, row.are_newest) == (OFTEN, 1_000, True)
+        for arguments in (PageArguments(first=20), PageArguments(last=20)):
+            statements.clear()
+            await list_documents(viewer, arguments, often)
+            ((statement, values),) = statements
+            for mode in MODES:
+                found = await plan(statement, values, mode)
+                assert "Seq Scan" not in found, found
+                assert blocks(found) < MOST_OFTEN, found
+
+
+MATCHING = "SELECT id FROM documents_matching($1, NULL, NULL, NULL, '{}')"
 
 
 async def test_what_matches_is_of_the_scope(db: Database, tenants: Tenants) -> None:
