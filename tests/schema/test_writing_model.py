@@ -47,6 +47,8 @@ class Writing(MessageRules):
             self.create_conversation(by=bob, title="a", others={"carl"}, key=None)
             for by in (bob, carl, bob, bob):
                 self.send_message(by=by, at=HERE, content="a", role="USER", cited=[HERE], key=None)
+            # Before carl has read it.
+            self.delete_or_restore_message(by=bob, at=HERE, number=2, deleted=True)
 
     @invariant()
     def somebody_sees_what_the_model_says(self) -> None:
