@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types explorer-types imports chromium explorer lock upgrade clean venv dev-venv
+.PHONY: help run test model lint format types explorer-types imports chromium explorer lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -21,6 +21,9 @@ run: venv ## everything, on http://127.0.0.1:8000: database, migrations, demo wo
 test: dev-venv chromium explorer lint types explorer-types imports ## every check that a change must pass
 	$(STEP) "tests, on a PostgreSQL of their own"
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+model: dev-venv ## the model of all writes, for longer than the tests do: other ones each time
+	@$(BIN)/python -m pytest -q -n 0 --hypothesis-profile=model tests/schema/test_writing_model.py
 
 lint: dev-venv ## format and style
 	$(STEP) "format and style"

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     limit_address: Limit = parse("12000/minute")
     limit_user: Limit = parse("6000/minute")
     limit_tenant: Limit = parse("60000/minute")
+    limit_send: Limit = None
+    """Messages that one person sends, in all workspaces. They count as requests, too."""
+
     limit_sign_in: Limit = parse("10/5 minutes")
     """Failures in a row to sign in to one account from one address."""
 

@@ -45,12 +45,16 @@ class Authentication:
         self.cache = cache
         self.invalidations = invalidations
 
-    async def authenticate(self, identity: Identity, tenant: str | None) -> Identity:
+    async def authenticate(
+        self, identity: Identity, tenant: str | None, *, anew: bool = False
+    ) -> Identity:
         """A Viewer when the person is an active member of the workspace: `tenant` is its slug or
         id, None means the session's own. Else their Identity alone: no such workspace and not a
-        member are one answer. Raises Unauthenticated when the session or the person is no more."""
+        member are one answer. `anew`: the cache is not asked. Raises Unauthenticated when the
+        session or the person is no more."""
         asked = asked_tenant(tenant)
-        return await self._cached(identity, asked) or await self._read(identity, asked)
+        cached = None if anew else await self._cached(identity, asked)
+        return cached or await self._read(identity, asked)
 
     async def warm_up(self, sessions: int) -> None:
         """Caches the sessions that were used last, each in its own workspace."""

@@ -14,7 +14,7 @@ from resolvers.idempotency import digest, key_taken
 from resolvers.validation import IdempotencyKey, Input, Title, validated
 from tables.engine import DB, IdRow, Row
 
-MAX_PARTICIPANTS = 100
+MAX_FIRST_PARTICIPANTS = 100
 SHORT_ID_BYTES = 9
 """72 random bits: a second conversation with the same ones is not to be expected."""
 
@@ -41,8 +41,8 @@ async def create_conversation(
 ) -> ConversationRow:
     """Whoever makes it owns it and takes part. Raises BadInput, NotFound, Conflict, Forbidden."""
     new = validated(NewConversation, title=title, idempotency_key=idempotency_key)
-    if len(participant_ids) > MAX_PARTICIPANTS:
-        raise BadInput(f"Are more than {MAX_PARTICIPANTS}.", ("participantIds",))
+    if len(participant_ids) > MAX_FIRST_PARTICIPANTS:
+        raise BadInput(f"Are more than {MAX_FIRST_PARTICIPANTS}.", ("participantIds",))
     people = sorted({viewer.user_id, *participant_ids})
     request = digest(new.title, people)
     async with DB.tenant(viewer.tenant_id):

@@ -48,11 +48,12 @@ class SentRow(MessageRow):
 _MAY_SAY = f"CASE WHEN $4 = 'USER' THEN {TAKES_PART} ELSE {IS_ADMIN} OR {OWNS} END"
 
 # One statement, so that the lock is held for one round trip and the commit. What it reads is as
-# it was when it began, but for the rows that it changes: who stops taking part while it waits has
-# no row to change, and a key that is used meanwhile is found by its index.
+# it was when it began, but for the rows that it changes or locks: who stops taking part while it
+# waits has no row to change, nor to lock who leaves or may no longer say it; a key that is used
+# meanwhile is found by its index.
 _SEND = f"""
 WITH standing AS (
-    SELECT c.id, {IS_ADMIN} AS is_admin FROM conversations c {JOIN_ME} {JOIN_MEMBERSHIP}
+    SELECT c.id FROM conversations c {JOIN_ME} {JOIN_MEMBERSHIP}
     WHERE c.tenant_id = $1 AND c.id = $3 AND c.deleted_at IS NULL AND {REACHES} AND {_MAY_SAY}
 ), earlier AS (
     SELECT {COLUMNS}, m.request_digest FROM standing JOIN messages m
@@ -60,7 +61,7 @@ WITH standing AS (
 ), cited AS (
     SELECT d.id, given.position FROM unnest($8::uuid[]) WITH ORDINALITY AS given (id, position)
     JOIN documents d ON d.tenant_id = $1 AND d.id = given.id AND d.deleted_at IS NULL
-), counted AS (
+), locked AS (
     UPDATE conversations c SET last_sequence = c.last_sequence + 1, version = c.version + 1,
         message_count = c.message_count + 1,
         last_message_at = greatest(c.last_message_at, now())
@@ -68,7 +69,10 @@ WITH standing AS (
     AND NOT EXISTS (SELECT FROM earlier)
     AND (SELECT count(*) FROM cited) = cardinality($8::uuid[])
     RETURNING c.id, c.last_sequence, c.version, c.message_count, c.last_message_at,
-        standing.is_admin
+        {OWNS} AS owns
+), counted AS (
+    SELECT locked.*, {IS_ADMIN} AS is_admin FROM locked {JOIN_MEMBERSHIP}
+    WHERE $4 = 'USER' OR {IS_ADMIN} OR locked.owns FOR SHARE OF mine
 ), reader AS (
     UPDATE participants p SET
         last_read_sequence =

@@ -2,24 +2,29 @@
 
 from uuid import UUID
 
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.viewer import Caller, Viewer
 from resolvers.access import require_charge
 from resolvers.audit_event import record
 from resolvers.conversation import ConversationRow, conversations_by_id
 from resolvers.conversation_locking import NO_CONVERSATION, LockedConversation, locked_conversation
 from resolvers.conversation_writing import shown
+from resolvers.user import participant_counts_by_conversation
 from tables.engine import DB, IdRow
+
+MAX_PARTICIPANTS = 1000
+"""Of a conversation. All of them are told of each message."""
 
 
 async def add_participant(
     viewer: Viewer, caller: Caller, conversation_id: UUID, user_id: UUID
 ) -> ConversationRow:
     """Of its owner and admins, who may add themselves. All is unread to who is new. Raises
-    NotFound, Forbidden."""
+    NotFound, Forbidden, Conflict when there are too many."""
     async with DB.tenant(viewer.tenant_id):
         require_charge(await _locked(viewer, conversation_id))
         if not await _takes_part(viewer, conversation_id, user_id):
+            await _require_room(viewer, conversation_id)
             await _insert(viewer, conversation_id, user_id)
             await _record(viewer, caller, "participant.added", conversation_id, user_id)
         return await shown(viewer, conversation_id)
@@ -64,6 +69,12 @@ async def _takes_part(viewer: Viewer, conversation_id: UUID, user_id: UUID) -> b
         user_id,
     )
     return bool(rows)
+
+
+async def _require_room(viewer: Viewer, conversation_id: UUID) -> None:
+    (taken,) = await participant_counts_by_conversation(viewer, [conversation_id])
+    if taken >= MAX_PARTICIPANTS:
+        raise Conflict(f"Has {MAX_PARTICIPANTS} participants already.", ("conversationId",))
 
 
 async def _insert(viewer: Viewer, conversation_id: UUID, user_id: UUID) -> None:

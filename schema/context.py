@@ -16,6 +16,10 @@ from resolvers.loading import Batch, K, Loaders, R
 from resolvers.services import Services
 
 
+def no_workspace() -> Forbidden:
+    return Forbidden("No such workspace, or you are not a member of it.")
+
+
 @dataclass
 class RefreshCookie:
     """Keeps the refresh token of a browser app, whose scripts never see it."""
@@ -65,7 +69,7 @@ class Context:
         """Raises Forbidden when the workspace is unknown or not the person's: one answer."""
         identity = self.identity
         if not isinstance(identity, Viewer):
-            raise Forbidden("No such workspace, or you are not a member of it.")
+            raise no_workspace()
         return identity
 
     def is_in(self, tenant_id: UUID) -> bool:
@@ -86,6 +90,18 @@ class Context:
             await self.identify(Identity(self.who.user_id, self.who.session_id))
         except Unauthenticated as refusal:
             self.who, self.refusal = None, refusal
+
+    async def refusal_since(self) -> RuleError | None:
+        """Why who asks may not any more, if what was believed of them has ended since."""
+        if self.who is None:
+            return None
+        identity = Identity(self.who.user_id, self.who.session_id)
+        try:
+            now = await self.services.authentication.authenticate(identity, self.tenant, anew=True)
+        except Unauthenticated as refusal:
+            return refusal
+        was_member = isinstance(self.who, Viewer)
+        return no_workspace() if was_member and not isinstance(now, Viewer) else None
 
     def forget_refresh_cookie(self) -> None:
         if self.refresh_cookie:

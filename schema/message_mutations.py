@@ -55,8 +55,11 @@ class MessageMutations:
         extensions=[Mutates(MessagePayload)],
     )
     async def send_message(self, info: Info, input: SendMessageInput) -> MessagePayload:
+        context = info.context
+        viewer, limit = context.viewer, context.services.settings.limit_send
+        await context.count(limit, "send", str(viewer.user_id))
         message = await send_message(
-            info.context.viewer,
+            viewer,
             key_of(input.conversation_id, "Conversation", "conversationId"),
             input.content,
             input.role,

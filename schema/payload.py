@@ -71,6 +71,17 @@ class Mutates(FieldExtension):
         except RuleError as failure:
             if isinstance(failure, RateLimited):
                 context.limited(failure)
-            return self.payload(errors=[UserError.of(error) for error in failure.all])
+            return self._refused(failure)
+        except OSError:  # the database is away, or busy
+            raise
+        except Exception:
+            # A row that is missing may be that of who asks, or of their workspace.
+            refusal = await context.refusal_since()
+            if refusal is None:
+                raise
+            return self._refused(refusal)
         await context.begin_reading()
         return payload
+
+    def _refused(self, failure: RuleError) -> Payload:
+        return self.payload(errors=[UserError.of(error) for error in failure.all])

@@ -23,7 +23,7 @@ from resolvers.session import own_sessions_by_id
 from resolvers.tenant import TenantRow, tenants_by_id
 from resolvers.user import UserRow, list_users, user_by_username, users_by_id
 from schema.audit_event import AuditEvent, AuditFilter
-from schema.context import Context, Info
+from schema.context import Context, Info, no_workspace
 from schema.conversation import Conversation, ConversationFilter
 from schema.document import Document, DocumentFilter
 from schema.message_search import MessageSearchConnection, Searched
@@ -95,8 +95,11 @@ class Query:
         return None if signed_out else Viewer(identity=context.identity)
 
     @strawberry.field(description="The request's workspace.", graphql_type=Tenant)
-    async def tenant(self, info: Info) -> TenantRow | None:
-        return await info.context.load(tenants_by_id, info.context.viewer.tenant_id)
+    async def tenant(self, info: Info) -> TenantRow:
+        row = await info.context.load(tenants_by_id, info.context.viewer.tenant_id)
+        if row is None:  # gone a moment ago
+            raise no_workspace()
+        return row
 
     @strawberry.field(graphql_type=User | None)
     async def user(self, info: Info, by: UserBy) -> object:

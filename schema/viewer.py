@@ -1,6 +1,7 @@
 import strawberry
 
 import core.viewer
+from core.errors import Unauthenticated
 from core.viewer import Identity
 from resolvers.membership import (
     MAX_MEMBERSHIPS,
@@ -21,10 +22,14 @@ class Viewer:
     identity: strawberry.Private[Identity]
 
     @strawberry.field(graphql_type=User)
-    async def user(self, info: Info) -> UserRow | None:
-        if isinstance(self.identity, core.viewer.Viewer):
-            return await info.context.load(users_by_id, self.identity.user_id)
-        return await info.context.load_own(own_users_by_id, self.identity.user_id)
+    async def user(self, info: Info) -> UserRow:
+        context, id = info.context, self.identity.user_id
+        is_member = isinstance(self.identity, core.viewer.Viewer)
+        row = await context.load(users_by_id, id) if is_member else None
+        row = row or await context.load_own(own_users_by_id, id)
+        if row is None:  # gone a moment ago
+            raise Unauthenticated("Sign in again.")
+        return row
 
     @strawberry.field(description="In the request's workspace.", graphql_type=Membership | None)
     async def membership(self, info: Info) -> MembershipRow | None:

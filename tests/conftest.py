@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ops.database import create_database
 from ops.migrate import migrate
@@ -20,6 +21,17 @@ from tables.engine import DB
 TEMPLATE = "parley_template"
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 * 2**30
+
+MODEL = "model"
+settings.register_profile(
+    MODEL,
+    max_examples=200,
+    stateful_step_count=60,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+"""For tests/schema/test_writing_model.py."""
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,35 @@ async def test_people_join_and_leave(acme: Workspace) -> None:
     ]
 
 
+async def test_a_conversation_has_room_for_a_thousand(acme: Workspace) -> None:
+    """Also when several come at once. Who is there already may be added again."""
+    talk = await acme.talk("bob")
+    await acme.cast.connection.execute(
+        """WITH people AS (INSERT INTO users (username, email)
+            SELECT 'p' || n, 'p' || n || '@example.com' FROM generate_series(1, 998) n RETURNING id
+        ), members AS (INSERT INTO memberships (tenant_id, user_id, role)
+            SELECT $1, id, 'MEMBER' FROM people RETURNING user_id)
+        INSERT INTO participants (tenant_id, conversation_id, user_id)
+            SELECT $1, $2, user_id FROM members""",
+        acme.id,
+        talk,
+    )
+    ids = _users(acme, "carl", "ada", "root")
+    asked = [
+        acme.by("bob").refused(
+            "addParticipant", conversationId=gid("Conversation", talk), userId=id
+        )
+        for id in ids
+    ]
+    refused = await asyncio.gather(*asked)
+    assert sorted(refused) == [[], *[[("CONFLICT", ["conversationId"])]] * 2]
+    there = ids[refused.index([])]
+    again = {"conversationId": gid("Conversation", talk), "userId": there}
+    assert await acme.by("bob").refused("addParticipant", **again) == []
+    count = await acme.cast.connection.fetchval("SELECT count(*) FROM participants")
+    assert count == 1000
+
+
 async def test_reading(acme: Workspace) -> None:
     talk = await acme.talk("bob", "carl")
     id = gid("Conversation", talk)

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from limits import parse
 
+from tests.graph import SETTINGS, asking
 from tests.schema.talking import MESSAGE, assert_it_adds_up, events, say, state, unread
 from tests.schema.workspace import MISSING, Workspace, gid
 
@@ -257,3 +259,21 @@ async def test_who_has_left_the_conversation_changes_nothing(acme: Workspace) ->
     await acme.by("carl").mutate("removeParticipant", **place)
     for mutation, given in (("editMessage", {"content": "new"}), ("deleteMessage", {})):
         assert await _refused(acme, "carl", mutation, id=said, **given) == [("NOT_FOUND", ["id"])]
+
+
+async def test_a_person_sends_so_much_and_no_more(acme: Workspace) -> None:
+    """In one conversation or another. Others may go on, and what is no message is not counted."""
+    settings = SETTINGS.model_copy(update={"limit_send": parse("3/hour")})
+    talks = [gid("Conversation", await acme.talk("bob", "carl")) for _ in range(2)]
+    async with asking(settings) as client:
+        bob, carl = (
+            client.signed_in(acme.cast.people[name], acme.slug) for name in ("bob", "carl")
+        )
+        for talk in (*talks, talks[0]):
+            assert await bob.refused("sendMessage", conversationId=talk, content="hi") == []
+            assert await bob.refused("markConversationRead", id=talk) == []
+        for talk in talks:
+            refused = await bob.refused("sendMessage", conversationId=talk, content="hi")
+            assert refused == [("RATE_LIMITED", None)]
+        assert await bob.refused("markConversationRead", id=talks[0]) == []
+        assert await carl.refused("sendMessage", conversationId=talks[0], content="hi") == []

@@ -100,6 +100,35 @@ async def test_who_is_removed_while_they_wait_says_nothing(acme: Workspace) -> N
     await assert_it_adds_up(acme, talk)
 
 
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ("is_active = false", [["NOT_FOUND"]] * 3),
+        ("role = 'MEMBER'", [[], ["FORBIDDEN"], ["NOT_FOUND"]]),
+    ],
+)
+async def test_a_membership_that_changes_while_they_wait_counts(
+    acme: Workspace, change: str, refused: list[list[str]]
+) -> None:
+    talk, other = await acme.talk("bob", "root"), await acme.talk("bob")
+    transaction = acme.cast.connection.transaction()
+    await transaction.start()
+    await acme.cast.connection.execute("UPDATE conversations SET title = 'New'")
+    waiting = [
+        asyncio.create_task(_send(acme, "root", place, "late", role=role))
+        for place, role in ((talk, "USER"), (talk, "ASSISTANT"), (other, "SYSTEM"))
+    ]
+    await asyncio.sleep(0.3)
+    assert not any(task.done() for task in waiting)
+    await acme.cast.connection.execute(
+        f"UPDATE memberships SET {change} WHERE user_id = $1", acme.user("root")
+    )
+    await transaction.commit()
+    assert [[error["code"] for error in (await task)["errors"]] for task in waiting] == refused
+    for place in (talk, other):
+        await assert_it_adds_up(acme, place)
+
+
 async def test_who_comes_back_while_they_wait_tries_again(acme: Workspace) -> None:
     talk = await acme.talk("bob")
     transaction = acme.cast.connection.transaction()
