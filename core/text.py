@@ -8,6 +8,11 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """What JSON can carry and PostgreSQL's text cannot: NUL and lone surrogates."""
 
 
+MAX_SEARCH = 200
+MAX_WORDS = 16
+"""Of a search: each has its rows, and all that match any are looked at."""
+
+
 def storable(value: str, *field: str) -> str:
     """Raises BadInput for text that PostgreSQL cannot hold."""
     if found := UNSTORABLE.search(value):
@@ -34,3 +39,13 @@ def pattern(text: str, *field: str) -> str:
     """For ILIKE: finds `text` as it stands, wherever it is."""
     escaped = storable(text, *field).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def searchable(text: str, *field: str) -> str:
+    """What to search for, stripped. Raises BadInput for more than a search can bear."""
+    words = storable(text, *field).strip()
+    if len(words) > MAX_SEARCH:
+        raise BadInput(f"Must have at most {MAX_SEARCH} characters.", field)
+    if len(re.findall(r"\w+", words)) > MAX_WORDS:
+        raise BadInput(f"Must have at most {MAX_WORDS} words.", field)
+    return words

@@ -18,7 +18,8 @@ VISIBLE = """m.tenant_id = tenant AND m.deleted_at IS NULL
 # `member` is NULL for an admin, `conversation` for all. What a member may not see is left out
 # before anything is counted: neither the bound nor a word that is near tells of it.
 SEARCH = f"""
-CREATE OR REPLACE FUNCTION search_messages(tenant uuid, member uuid, conversation uuid, query text)
+DROP FUNCTION search_messages;
+CREATE FUNCTION search_messages(tenant uuid, member uuid, conversation uuid, query text)
 RETURNS TABLE (id uuid, score float8, words tsquery, language regconfig)
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
 SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
@@ -55,6 +56,11 @@ BEGIN
         EXIT WHEN words IS NULL;
     END LOOP;
 END $$;
+REVOKE EXECUTE ON FUNCTION search_messages FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION search_messages TO parley_tenant;
+GRANT CREATE ON SCHEMA public TO parley_search;
+ALTER FUNCTION search_messages OWNER TO parley_search;
+REVOKE CREATE ON SCHEMA public FROM parley_search;
 """
 
 # Who brings somebody in holds the lock on the conversation: once it is had, they are seen.

@@ -20,7 +20,8 @@ ENGLISH = "'pg_catalog.english'"
 # and a text that exceeds it is found by its beginning.
 def keep_words(language: str, columns: str) -> str:
     return f"""
-CREATE OR REPLACE FUNCTION set_document_words() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION set_document_words() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public, pg_temp AS $$
 DECLARE
     name text := left(NEW.filename, 1000);
     characters int := coalesce(length(NEW.content), 0);

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import BadInput, InvalidInput
-from core.text import storable
+from core.text import normalised, searchable, storable
 from core.viewer import Viewer
 from resolvers.access import sees_deleted
 from resolvers.document import COLUMNS, DocumentRow
@@ -27,7 +27,6 @@ NEWEST = Order(
 )
 BEST: dict[str, KeyType] = {"score": "float8", "created_at": "timestamptz", "id": "uuid"}
 MATCHING = "documents_matching($1, $3, $4, $5, $6, $7, $8, $9)"
-MAX_SEARCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ async def list_documents(
     wanted: DocumentFilter = DocumentFilter(),
 ) -> Slice[DocumentRow]:
     """Newest first; what is searched for, best first. Raises BadInput."""
-    search = _searched(wanted.search)
+    search = searchable(wanted.search or "", "filter", "search")
     order = _best(search) if search else NEWEST
     page = arguments.page(order)
     source, values = _source(viewer, search, wanted, page.backward)
@@ -118,16 +117,10 @@ def _matched(search: str, wanted: DocumentFilter) -> list[object]:
 def _columns(wanted: DocumentFilter) -> dict[str, object]:
     content_type = wanted.content_type
     return {
-        "d.content_type": content_type and storable(content_type, "filter", "contentType"),
+        "d.content_type": content_type
+        and normalised(storable(content_type, "filter", "contentType")),
         "d.owner_id": wanted.owner_id,
     }
-
-
-def _searched(text: str | None) -> str:
-    found = storable(text or "", "filter", "search").strip()
-    if len(found) > MAX_SEARCH:
-        raise BadInput(f"Must have at most {MAX_SEARCH} characters.", ("filter", "search"))
-    return found
 
 
 def _metadata(value: object) -> dict[str, Any] | None:

@@ -5,19 +5,16 @@ asked here once more. It ranks the newest 1,000 matches, so that a word which ne
 have takes no longer than another.
 """
 
-import re
 from hashlib import sha256
 from html import escape
 from uuid import UUID
 
 from core.errors import BadInput
-from core.text import storable
+from core.text import searchable
 from core.viewer import Viewer
 from resolvers.message import COLUMNS, MessageRow, seen_messages
 from resolvers.paging import Edge, Key, Order, PageArguments, Slice, fetch_page
 
-MAX_QUERY = 200
-MAX_WORDS = 16
 WINDOW = 2000
 """Characters that a snippet is made of: what that costs grows with their square."""
 
@@ -89,11 +86,9 @@ def _member(viewer: Viewer) -> str:
 
 
 def _words(query: str) -> str:
-    words = storable(query.strip(), "query")
-    if not 1 <= len(words) <= MAX_QUERY:
-        raise BadInput(f"Must have 1 to {MAX_QUERY} characters.", ("query",))
-    if len(re.findall(r"\w+", words)) > MAX_WORDS:
-        raise BadInput(f"Must have at most {MAX_WORDS} words.", ("query",))
+    words = searchable(query, "query")
+    if not words:
+        raise BadInput("Must not be blank.", ("query",))
     return words
 
 

@@ -37,7 +37,7 @@ class NewMessage(Input):
 
     @property
     def digest(self) -> bytes:
-        return digest(self.role, self.content, self.document_ids, self.metadata)
+        return digest(self.role, self.content, self.token_count, self.document_ids, self.metadata)
 
 
 class SentRow(MessageRow):

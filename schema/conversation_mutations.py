@@ -11,7 +11,7 @@ from resolvers.conversation_writing import (
 from resolvers.participant_management import add_participant, remove_participant
 from schema.context import Info
 from schema.conversation import Conversation
-from schema.node import key_of
+from schema.node import key_of, keys_of
 from schema.payload import Mutates, Payload
 
 
@@ -64,7 +64,7 @@ class ConversationMutations:
     async def create_conversation(
         self, info: Info, input: CreateConversationInput
     ) -> ConversationPayload:
-        people = [key_of(id, "User", "participantIds") for id in input.participant_ids]
+        people = keys_of(input.participant_ids, "User", "participantIds")
         conversation = await create_conversation(
             info.context.viewer, input.title, people, input.idempotency_key
         )

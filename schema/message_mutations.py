@@ -8,7 +8,7 @@ from resolvers.message_editing import delete_message, edit_message, restore_mess
 from resolvers.message_sending import send_message
 from schema.context import Info
 from schema.message import Message
-from schema.node import key_of
+from schema.node import key_of, keys_of
 from schema.payload import Mutates, Payload
 
 
@@ -64,7 +64,7 @@ class MessageMutations:
             input.content,
             input.role,
             input.token_count,
-            [key_of(id, "Document", "usedDocumentIds") for id in input.used_document_ids],
+            keys_of(input.used_document_ids, "Document", "usedDocumentIds"),
             input.metadata,
             input.idempotency_key,
         )

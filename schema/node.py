@@ -5,6 +5,7 @@ shows and, as Private, those that its fields need.
 """
 
 import base64
+from collections.abc import Sequence
 from typing import Any, overload
 from uuid import UUID
 
@@ -39,6 +40,11 @@ def key_of(text: str | None, node_type: str, *field: str) -> UUID | None:
     if parsed is None or parsed[0] != node_type:
         raise BadInput(f"Not the id of a {node_type}.", field)
     return parsed[1]
+
+
+def keys_of(ids: Sequence[str], node_type: str, *field: str) -> list[UUID]:
+    """As `key_of`, of a list."""
+    return [key_of(id, node_type, *field, str(n)) for n, id in enumerate(ids)]
 
 
 @strawberry.interface(description="An object with a globally unique, opaque id.")

@@ -62,7 +62,7 @@ async def test_a_new_conversation(acme: Workspace) -> None:
         ({"idempotencyKey": ""}, ("BAD_INPUT", ["idempotencyKey"])),
         ({"idempotencyKey": "x" * 201}, ("BAD_INPUT", ["idempotencyKey"])),
         ({"idempotencyKey": "\0"}, ("BAD_INPUT", ["idempotencyKey"])),
-        ({"participantIds": [NO_TALK]}, ("BAD_INPUT", ["participantIds"])),
+        ({"participantIds": [NOBODY, NO_TALK]}, ("BAD_INPUT", ["participantIds", "1"])),
         ({"participantIds": [NOBODY] * 101}, ("BAD_INPUT", ["participantIds"])),
         ({"participantIds": [NOBODY]}, ("NOT_FOUND", ["participantIds"])),
     ],

@@ -132,6 +132,7 @@ async def test_filters(acme: Workspace) -> None:
         ({"tagsAny": []}, ""),
         ({"tagsAny": ["x"], "tagsAll": ["é%"]}, ""),
         ({"contentType": "text/plain"}, "1"),
+        ({"contentType": " Text/PLAIN"}, "1"),
         ({"contentType": "text/%"}, ""),
         ({"contentType": ""}, ""),
         ({"ownerId": gid("User", acme.user("bob"))}, "32"),

@@ -132,6 +132,12 @@ async def test_pages_of_the_best(acme: Workspace) -> None:
         assert codes == ["BAD_INPUT"]
 
 
+async def test_a_search_of_16_words(acme: Workspace) -> None:
+    assert await _names(acme.by("carl"), search="x-" * 15 + "x") == []
+    filter = {"search": "x-" * 16 + "x"}
+    assert await acme.by("carl").codes(PAGE, first=1, filter=filter) == ["BAD_INPUT"]
+
+
 async def test_the_language_of_the_workspace(acme: Workspace) -> None:
     id = await acme.document("bob", filename="a.md", content="the running dogs")
     times = "{ documents(first: 1) { nodes { updatedAt } } }"

@@ -72,7 +72,7 @@ async def test_every_field(acme: Workspace) -> None:
         ({"metadata": {"a": "x" * 20_000}}, ("BAD_INPUT", ["metadata"])),
         ({"idempotencyKey": ""}, ("BAD_INPUT", ["idempotencyKey"])),
         ({"idempotencyKey": "x" * 201}, ("BAD_INPUT", ["idempotencyKey"])),
-        ({"usedDocumentIds": [NO_MESSAGE]}, ("BAD_INPUT", ["usedDocumentIds"])),
+        ({"usedDocumentIds": [NO_MESSAGE]}, ("BAD_INPUT", ["usedDocumentIds", "0"])),
         (
             {"usedDocumentIds": [gid("Document", MISSING)] * 2},
             ("BAD_INPUT", ["usedDocumentIds"]),

@@ -190,6 +190,7 @@ async def test_a_key_is_of_one_request_and_one_author(acme: Workspace) -> None:
     tries: list[tuple[str, dict[str, Any]]] = [
         ("bob", {"content": "ho"}),
         ("bob", {"metadata": {"a": 1}}),
+        ("bob", {"tokenCount": 1}),
         ("bob", {"usedDocumentIds": [document]}),
         ("bob", {"role": "ASSISTANT"}),
         ("carl", {}),
