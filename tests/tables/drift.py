@@ -48,6 +48,7 @@ UNTOUCHED = """
 # Who sees updated_at would see a sign-in and a new password.
 UNSEEN = ["users." + name for name in ("password_hash", "last_login_at")]
 UNSEEN += ["users." + name for name in ("id", "created_at", "updated_at")]
+UNSEEN += ["conversations.forgotten_version"]  # no change that anybody sees
 
 
 async def unmigrated(config: AppConfig) -> list[str]:
