@@ -1,7 +1,8 @@
 """Tells other processes what has changed, so that they look. It may lose what it is told, and says
 so when it may have: nothing but a quick answer depends on it.
 
-Keys are short texts. Whoever can reach the bus can read them: ids only, nothing that they say.
+Keys are short, of ASCII without spaces. Whoever can reach the bus can read them: ids only, nothing
+of what they stand for.
 """
 
 import asyncio
@@ -29,13 +30,22 @@ PAUSE = 0.01
 
 PING_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
+AGAIN_SECONDS = 0.5
+"""Until sending is tried again."""
+
 BACK_OFF = (0.1, 5.0)
 """Seconds before the first attempt to connect again, and at the most."""
 
 Hear = Callable[[Collection[str] | None], None]
 """Is told the keys; None when some may have been missed."""
 
-LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, *UNREACHABLE)
+LOST = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    Away,
+    *UNREACHABLE,
+)
 
 
 class Bus(ABC):
@@ -78,15 +88,25 @@ class Bus(ABC):
             await self._something.wait()
             self._something.clear()
             keys, self._waiting = self._waiting, set()
-            for payload in payloads(self._sender, keys):
-                with suppress(*LOST):
+            try:
+                for payload in payloads(self._sender, keys):
                     await self._send(payload)
-            await asyncio.sleep(PAUSE)
+                await asyncio.sleep(PAUSE)
+            except LOST:
+                await self._say_that_some_are_lost()
+
+    async def _say_that_some_are_lost(self) -> None:
+        """As soon as it can be said: keys that wait for that could become too many."""
+        while True:
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._waiting.clear()
+            with suppress(*LOST):
+                return await self._send(self._sender)
 
     def _received(self, payload: str) -> None:
         sender, *keys = payload.split(" ")
         if sender != self._sender:
-            self._hear(keys)
+            self._hear(keys or None)
 
     def _connected(self) -> None:
         """From now on it hears all; of what was said before, nobody knows."""
@@ -153,8 +173,9 @@ class PostgresBus(Bus):
 
     async def _send(self, payload: str) -> None:
         async with self._in_use:
-            if self._connection is not None:
-                await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+            if self._connection is None:
+                raise ConnectionError("not connected")
+            await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
 
 
 class ValkeyBus(Bus):
@@ -185,5 +206,4 @@ class ValkeyBus(Bus):
                     self._received(message["data"].decode())
 
     async def _send(self, payload: str) -> None:
-        with suppress(Away):
-            await self._valkey.ask(lambda client: client.publish(CHANNEL, payload))
+        await self._valkey.ask(lambda client: client.publish(CHANNEL, payload))

@@ -27,8 +27,15 @@ async def hub(database: Database, **settings: Any) -> AsyncIterator[Services]:
     """What a process has; the one that was opened last is told what is committed here."""
     chosen = {"database_url": database.url("parley_app"), "subscription_poll_seconds": 60}
     services = Services.of(SETTINGS.model_copy(update=chosen | settings))
+    heard = asyncio.Event()
+    bus = services.subscriptions.bus
+    hear = bus._hear
+    bus._hear = lambda keys: (heard.set(), hear(keys))[1]  # the first it hears is that it can
     await services.start()
     try:
+        async with asyncio.timeout(SOON):
+            await heard.wait()
+        bus._hear = hear
         yield services
     finally:
         await services.stop()
@@ -38,19 +45,7 @@ async def hub(database: Database, **settings: Any) -> AsyncIterator[Services]:
 async def hubs(database: Database, **settings: Any) -> AsyncIterator[tuple[Services, Services]]:
     """The first one hears of what is written from others only."""
     async with hub(database, **settings) as there, hub(database, **settings) as here:
-        await connected(database, 2)
         yield there, here
-
-
-async def connected(database: Database, count: int) -> None:
-    connection = await database.connect("postgres")
-    async with asyncio.timeout(SOON):
-        while count != await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parley bus'"
-            " AND datname = current_database() AND query LIKE 'LISTEN%'"
-        ):
-            await asyncio.sleep(0.02)
-    await connection.close()
 
 
 def viewer(workspace: Workspace, name: str, role: TenantRole | None = None) -> Viewer:
