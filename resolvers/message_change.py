@@ -86,24 +86,26 @@ def logged(kind: str) -> str:
     )"""
 
 
+# A subquery, rather than a join, is always looked up in the index.
+_LOGGED = """(SELECT mc.kind FROM message_changes mc WHERE mc.tenant_id = $1
+    AND mc.conversation_id = m.conversation_id AND mc.version = m.version)"""
+
 # Of a message without a row of its version: it is as it was sent, or psql deleted it.
 _UNLOGGED = "CASE WHEN m.deleted_at IS NULL THEN 'ADDED' ELSE 'DELETED' END"
 
-_SINCE = f"""SELECT {COLUMNS}, change.version, change.kind
-    FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS wanted (conversation_id, after, upto)
+_ALL = f"""SELECT change.* FROM unnest($2::uuid[], $3::bigint[], $4::bigint[])
+        AS wanted (conversation_id, after, upto)
     CROSS JOIN LATERAL (
-        SELECT m.id, m.version, {_UNLOGGED} AS kind FROM messages m
+        SELECT {COLUMNS}, m.version, {_UNLOGGED} AS kind FROM messages m
         WHERE m.tenant_id = $1 AND m.conversation_id = wanted.conversation_id
-        AND m.version > wanted.after AND m.version <= wanted.upto
-        AND NOT EXISTS (SELECT FROM message_changes mc WHERE mc.tenant_id = $1
-            AND mc.conversation_id = m.conversation_id AND mc.version = m.version)
+        AND m.version > wanted.after AND m.version <= wanted.upto AND {_LOGGED} IS NULL
         UNION ALL
-        SELECT mc.message_id, mc.version, mc.kind FROM message_changes mc
+        SELECT {COLUMNS}, mc.version, mc.kind FROM message_changes mc
+        CROSS JOIN LATERAL (SELECT m.* FROM messages m
+            WHERE m.tenant_id = $1 AND m.id = mc.message_id LIMIT 1) AS m
         WHERE mc.tenant_id = $1 AND mc.conversation_id = wanted.conversation_id
         AND mc.version > wanted.after AND mc.version <= wanted.upto
-    ) AS change
-    JOIN messages m ON m.tenant_id = $1 AND m.id = change.id
-    ORDER BY change.version"""
+    ) AS change ORDER BY change.version"""
 
 
 async def changes_between(
@@ -113,7 +115,7 @@ async def changes_between(
     In the order of versions."""
     return await DB.fetch(
         ChangeRow,
-        _SINCE,
+        _ALL,
         tenant_id,
         list(windows),
         [after for after, _ in windows.values()],
@@ -125,25 +127,24 @@ async def changes_between(
 # the message's own, or one that was followed by others later.
 _LAST = f"""SELECT {COLUMNS}, change.version, CASE
         WHEN change.kind = 'DELETED' THEN 'DELETED'
-        WHEN EXISTS (SELECT FROM message_changes mc WHERE mc.tenant_id = $1
-            AND mc.message_id = m.id AND mc.kind = 'ADDED' AND mc.version > $3) THEN 'ADDED'
+        WHEN (SELECT max(mc.version) FROM message_changes mc WHERE mc.tenant_id = $1
+            AND mc.message_id = m.id AND mc.kind = 'ADDED') > $3 THEN 'ADDED'
         ELSE change.kind END AS kind
     FROM (
-        SELECT m.id, m.version, coalesce((SELECT mc.kind FROM message_changes mc
-            WHERE mc.tenant_id = $1 AND mc.conversation_id = $2 AND mc.version = m.version),
-            {_UNLOGGED}) AS kind
+        SELECT m.id, m.version, coalesce({_LOGGED}, {_UNLOGGED}) AS kind
         FROM messages m WHERE m.tenant_id = $1 AND m.conversation_id = $2
         AND m.version > $4 AND m.version <= $6
         UNION ALL
         SELECT mc.message_id, mc.version, mc.kind FROM message_changes mc
-        JOIN messages m ON m.tenant_id = $1 AND m.id = mc.message_id AND m.version > $5
         WHERE mc.tenant_id = $1 AND mc.conversation_id = $2
-        AND mc.version > $4 AND mc.version <= $6 AND NOT EXISTS (
-            SELECT FROM message_changes later WHERE later.tenant_id = $1
-            AND later.message_id = mc.message_id
-            AND later.version > mc.version AND later.version <= $5)
+        AND mc.version > $4 AND mc.version <= $6
+        AND (SELECT m.version FROM messages m
+            WHERE m.tenant_id = $1 AND m.id = mc.message_id) > $5
+        AND (SELECT max(later.version) FROM message_changes later WHERE later.tenant_id = $1
+            AND later.message_id = mc.message_id AND later.version <= $5) = mc.version
     ) AS change
-    JOIN messages m ON m.tenant_id = $1 AND m.id = change.id
+    CROSS JOIN LATERAL (SELECT m.* FROM messages m
+        WHERE m.tenant_id = $1 AND m.id = change.id LIMIT 1) AS m
     ORDER BY change.version"""
 
 

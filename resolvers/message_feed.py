@@ -8,7 +8,7 @@ from resolvers.listener import MessageListener
 from resolvers.listening import Standing
 from resolvers.message_change import ChangeRow, Cursors, changes_between
 
-BATCH = 200
+BATCH = 100
 """Versions of a conversation that are read at once."""
 
 CONVERSATIONS = 50
@@ -46,8 +46,8 @@ class MessageFeed:
         self.tenant_id = tenant_id
         self.places: dict[UUID, Place] = {}
 
-    def listeners(self, id: UUID) -> set[MessageListener]:
-        place = self.places.get(id)
+    def listeners(self, id: UUID | None) -> set[MessageListener]:
+        place = self.places.get(id) if id else None
         return place.listeners if place else set()
 
     def join(self, listener: MessageListener, position: int) -> int:

@@ -118,10 +118,11 @@ class Reader:
     def _concerned(
         self, changed: set[UUID], suspects: set[Listener], *, polls: bool
     ) -> Sequence[Listener]:
+        """All of a conversation, or none: what is read of it is told to all of them."""
         if polls:
             return [*self.listeners]
         concerned = suspects & self.listeners
-        for id in changed:
+        for id in changed | {listener.conversation_id for listener in concerned}:
             concerned |= self.messages.listeners(id)
         if changed:
             concerned |= self.inboxes.listeners

@@ -44,16 +44,16 @@ async def pair(
     clients = [Valkey(valkey.url), Valkey(valkey.url)]
     url = database.url("parley_app")
     one, other = [
-        PostgresBus(said.append, url)
+        PostgresBus(heard[n].append, url)
         if request.param == "postgres"
-        else ValkeyBus(said.append, client)
-        for said, client in zip(heard, clients, strict=True)
+        else ValkeyBus(heard[n].append, clients[n])
+        for n in (0, 1)
     ]
     async with running(one), running(other):
         await until(lambda: all(heard))
         assert heard == ([None], [None]), "what was said before, nobody knows"
-        for said in heard:
-            said.clear()
+        for n in (0, 1):
+            heard[n].clear()
         yield one, other, *heard
     for client in clients:
         await client.close()

@@ -1,7 +1,7 @@
 """Two processes' worth of subscriptions on one database, and who listens to them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,7 +30,12 @@ async def hub(database: Database, **settings: Any) -> AsyncIterator[Services]:
     heard = asyncio.Event()
     bus = services.subscriptions.bus
     hear = bus._hear
-    bus._hear = lambda keys: (heard.set(), hear(keys))[1]  # the first it hears is that it can
+
+    def hears(keys: Collection[str] | None) -> None:
+        heard.set()  # first of all that it can
+        hear(keys)
+
+    bus._hear = hears
     await services.start()
     try:
         async with asyncio.timeout(SOON):

@@ -175,6 +175,29 @@ async def test_nothing_is_told_that_was_said_after(
             carl = await room.ear(here, "carl")
 
 
+async def test_who_is_asked_for_alone_does_not_bring_news_to_others(
+    database: Database, room: Room
+) -> None:
+    async with hub(database) as here:
+        here.invalidations.on_notes = None
+        here.subscriptions.bus._hear = lambda _: None
+        carl, bob = await room.ear(here, "carl"), await room.ear(here, "bob")
+        await asyncio.sleep(0.3)
+        await room.workspace.cast.connection.execute(
+            "DELETE FROM participants WHERE user_id = $1", room.workspace.user("carl")
+        )
+        await room.workspace.message(room.id, "bob")
+        (reader,) = here.subscriptions._readers.values()
+        reader.suspect(
+            listener
+            for listener in reader.listeners
+            if listener.identity.user_id == room.workspace.user("bob")
+        )
+        await bob.hears(1)
+        assert await carl.ends() == "NOT_FOUND"
+        assert carl.heard == []
+
+
 async def test_a_replay_ends_too(database: Database, room: Room) -> None:
     await write(room, "bob", 30)
     async with hub(database) as here:

@@ -10,15 +10,18 @@ import pytest
 from core.errors import BadInput, RuleError
 from core.settings import Settings
 from ops.purge import purge
-from resolvers import message_feed, message_replay
+from resolvers import message_change, message_feed, message_replay
 from resolvers.message_change import Cursors
 from resolvers.message_editing import delete_message, edit_message
 from resolvers.message_sending import send_message
 from resolvers.services import Services
+from tables.engine import DB
 from tests.conftest import Database
 from tests.resolvers.hubs import CALLER, SOON, Room, hub, hubs, told, viewer
 from tests.resolvers.writing import cursor, missed, room, truth, version, write
 from tests.schema.conftest import acme, cast, client
+from tests.schema.workspace import Workspace
+from tests.tables.plans import MODES, blocks, indexes, plan
 
 __all__ = ["acme", "cast", "client", "room"]
 
@@ -192,3 +195,38 @@ async def test_what_is_gone_is_refused_and_not_left_out(database: Database, room
         await edit_message(bob, second, "edited again")
         ear = room.unready(here, "carl", cursor(room, 6))
         assert [kind for kind, *_ in told(await ear.hears(2))] == ["ADDED", "EDITED"]
+
+
+MANY = """INSERT INTO conversations (tenant_id, short_id, title, version, last_sequence)
+    SELECT $1, n::text, 't', 1500, 1000 FROM generate_series(1, 20) n"""
+SAID = """INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content)
+    SELECT $1, c.id, n, CASE n WHEN 1 THEN 1500 ELSE n END, 'USER', 'hello'
+    FROM conversations c, generate_series(1, 1000) n WHERE c.tenant_id = $1 AND version = 1500"""
+EDITED = """INSERT INTO message_changes (tenant_id, conversation_id, message_id, version, kind)
+    SELECT $1, m.conversation_id, m.id, n, 'EDITED'
+    FROM messages m, generate_series(1001, 1500) n WHERE m.tenant_id = $1 AND m.version = 1500"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_only_what_is_new_is_read(
+    db: Database, acme: Workspace, mode: str, *, analysed: bool
+) -> None:
+    """Whatever PostgreSQL knows of the tables: else what is told falls behind what is written."""
+    connection = acme.cast.connection
+    for sql in (MANY, SAID, EDITED):
+        await connection.execute(sql, acme.id)
+    if analysed:
+        await connection.execute("ANALYZE")
+    rows = await connection.fetch("SELECT id FROM conversations WHERE version = 1500")
+    ids = [row["id"] for row in rows]
+    given = [f"{{{','.join(map(str, values))}}}" for values in (ids, [900] * 20, [920] * 20)]
+    for statement, values in (
+        (message_change._ALL, given),
+        (message_change._LAST, [ids[0], 100, 900, 1200, 1000]),
+        (message_change._LAST, [ids[0], 100, 1000, 1200, 1100]),
+    ):
+        async with DB.tenant(acme.id):
+            lines = await plan(statement, [acme.id, *values], mode)
+        assert "scan" not in indexes(lines)
+        assert blocks(lines) < 6000
