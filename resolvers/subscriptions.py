@@ -83,8 +83,10 @@ class Subscriptions:
                 self._readers[listener.tenant_id].suspect([listener])
 
     def stop(self) -> None:
+        """Ends all subscriptions. May be called again."""
         self._stopped = True
         for reader in self._readers.values():
+            reader.stop()
             for listener in reader.listeners:
                 listener.end(GoingAway())
 

@@ -13,6 +13,7 @@ from ops.purge import purge
 from resolvers import message_change, message_feed, message_replay
 from resolvers.message_change import Cursors
 from resolvers.message_editing import delete_message, edit_message
+from resolvers.message_replay import Replay
 from resolvers.message_sending import send_message
 from resolvers.services import Services
 from tables.engine import DB
@@ -86,6 +87,76 @@ async def test_a_long_replay_while_writers_write(
             heard = told(ear.heard)
             begun = next(n for n in range(60, last + 1) if _split(happened, n) == heard)
             assert begun >= 60
+
+
+async def test_what_comes_during_a_replay_does_not_wait_in_the_queue(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (message_feed, message_replay):
+        monkeypatch.setattr(module, "BATCH", 7)
+    await write(room, "bob", 10)
+    async with hub(database, subscription_queue=20) as here:
+        await room.ear(here, "bob")
+        ear = room.unready(here, "carl", cursor(room, 0), pause=0.03)
+        async with asyncio.timeout(SOON):
+            while not ear.heard:
+                await asyncio.sleep(0)
+        await write(room, "bob", 60, 1)
+        await write(room, "bob", 40, 2)
+        expected = missed((await truth(room))[:10], 0) + (await truth(room))[10:]
+        assert told(await ear.hears(len(expected), 3 * SOON)) == expected
+
+
+@pytest.mark.parametrize("after", [None, 3])
+async def test_who_joins_a_reader_that_is_ahead(
+    database: Database, room: Room, after: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has told what came between, before they joined."""
+    await write(room, "bob", 5)
+    async with hub(database) as here:
+        bob = await room.ear(here, "bob")
+        ask = Replay._version
+
+        async def held_up(replay: Replay) -> int:
+            found = await ask(replay)
+            if len(bob.heard) < 4:
+                await write(room, "bob", 4, 1)
+                await bob.hears(4)
+            return found
+
+        monkeypatch.setattr(Replay, "_version", held_up)
+        carl = await room.ear(here, "carl", None if after is None else cursor(room, after))
+        await write(room, "bob", 1)
+        happened = await truth(room)
+        expected = happened[5:] if after is None else missed(happened[:5], after) + happened[5:]
+        assert told(await carl.hears(len(expected))) == expected
+
+
+async def test_who_joins_a_reader_that_is_behind(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells later what they have been told already."""
+    await write(room, "bob", 5)
+    async with hub(database) as here:
+        bob = await room.ear(here, "bob")
+        (reader,) = here.subscriptions._readers.values()
+        read, may_read = reader._read, asyncio.Event()
+
+        async def held_up() -> None:
+            await may_read.wait()
+            await read()
+
+        monkeypatch.setattr(reader, "_read", held_up)
+        await write(room, "bob", 4, 1)
+        carl = await room.ear(here, "carl", cursor(room, 5))
+        happened = await truth(room)
+        expected = missed(happened, 5)
+        assert told(await carl.hears(len(expected))) == expected
+        may_read.set()
+        await bob.hears(4)
+        last = await send_message(viewer(room.workspace, "bob"), room.id, "last")
+        expected.append(("ADDED", last.id, 10))
+        assert told(await carl.hears(len(expected))) == expected
 
 
 def _split(happened: list[tuple[str, UUID, int]], at: int) -> list[tuple[str, UUID, int]]:
