@@ -18,7 +18,7 @@ from resolvers.message_sending import send_message
 from resolvers.services import Services
 from tables.engine import DB
 from tests.conftest import Database
-from tests.resolvers.hubs import CALLER, SOON, Room, hub, hubs, told, viewer
+from tests.resolvers.hubs import CALLER, SOON, Room, hub, hubs, later, told, viewer
 from tests.resolvers.writing import cursor, missed, room, truth, version, write
 from tests.schema.conftest import acme, cast, client
 from tests.schema.workspace import Workspace
@@ -105,6 +105,38 @@ async def test_what_comes_during_a_replay_does_not_wait_in_the_queue(
         await write(room, "bob", 40, 2)
         expected = missed((await truth(room))[:10], 0) + (await truth(room))[10:]
         assert told(await ear.hears(len(expected), 3 * SOON)) == expected
+
+
+async def test_what_changes_before_the_replay_comes_to_it(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes as what it was when the replay began, and then as what it became: never as an edit
+    of a message that the client does not know."""
+    for module in (message_feed, message_replay):
+        monkeypatch.setattr(module, "BATCH", 1)
+    bob, root = viewer(room.workspace, "bob"), viewer(room.workspace, "root")
+    ids = [(await send_message(bob, room.id, "one")).id for _ in range(4)]
+    await edit_message(bob, ids[2], "two")
+    async with hub(database) as here:
+        changes = here.subscriptions.message_changes(
+            viewer(room.workspace, "carl"), later(), room.id, cursor(room, 0)
+        )
+        heard = [await anext(changes)]
+        await edit_message(bob, ids[1], "three")
+        await edit_message(bob, ids[2], "three")
+        await delete_message(root, CALLER, ids[3])
+        async with asyncio.timeout(SOON):
+            heard += [await anext(changes) for _ in range(6)]
+        assert told(heard) == [
+            ("ADDED", ids[0], 1),
+            ("ADDED", ids[1], 2),
+            ("ADDED", ids[3], 4),
+            ("ADDED", ids[2], 5),
+            ("EDITED", ids[1], 6),
+            ("EDITED", ids[2], 7),
+            ("DELETED", ids[3], 8),
+        ]
+        await changes.aclose()
 
 
 @pytest.mark.parametrize("after", [None, 3])
