@@ -57,6 +57,36 @@ class Conflict(RuleError):
     code = "CONFLICT"
 
 
+class RoleChanged(RuleError):
+    """Of a subscription: what it shows depends on the role that its viewer had."""
+
+    code = "ROLE_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__("Your role in the workspace has changed: subscribe again.")
+
+
+class CursorExpired(RuleError):
+    code = "CURSOR_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What happened since can no longer be told: load anew, and subscribe without it.",
+            ("after",),
+        )
+
+
+class SlowConsumer(RuleError):
+    code = "SLOW_CONSUMER"
+
+
+class GoingAway(RuleError):
+    code = "GOING_AWAY"
+
+    def __init__(self) -> None:
+        super().__init__("The server stops: connect again.")
+
+
 class RateLimited(RuleError):
     code = "RATE_LIMITED"
 

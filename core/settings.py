@@ -61,7 +61,18 @@ class Settings(BaseSettings):
     """Prepared statements kept per connection; 0 behind PgBouncer in transaction mode."""
 
     valkey_url: SecretStr | None = None
-    """Cache and rate limits of all processes, as "valkey://host:6379/0". Unset: of each its own."""
+    """Cache, rate limits and wake-ups of all processes, as "valkey://host:6379/0". Unset: cache and
+    limits are of each process its own, and PostgreSQL tells them what has changed."""
+
+    listen_database_url: str | None = None
+    """The server's login for LISTEN and NOTIFY, which no pooler in transaction mode lets through.
+    Unset: the URL of `database_url`. Not used with Valkey, which tells what has changed then."""
+
+    subscription_poll_seconds: Seconds = 5
+    """How often subscriptions look by themselves, for changes that nobody told them of."""
+
+    subscription_queue: Annotated[int, Field(ge=1)] = 500
+    """Changes that may wait for a slow client, before its subscription is ended."""
 
     cache_seconds: Annotated[int, Field(ge=0)] = 300
     """How long sessions, users and memberships are cached; 0: not at all."""
@@ -154,6 +165,10 @@ class Settings(BaseSettings):
     @property
     def app_url(self) -> str:
         return self.database_url or self._embedded_url("parley_app")
+
+    @property
+    def listen_url(self) -> str:
+        return self.listen_database_url or self.app_url
 
     @property
     def owner_url(self) -> str:

@@ -1,4 +1,4 @@
-"""Removes for good what was deleted, and forgets sessions that ended, long enough ago.
+"""Removes for good what was deleted, and forgets what changed and which sessions ended, long ago.
 
 Workspace by workspace, in batches of a transaction each: who writes meanwhile waits for one of them
 at the most, and a purge that is stopped has done what it has done. Rows are locked before they go,
@@ -14,11 +14,6 @@ from ops.database import Connection, as_owner
 
 BATCH = 1000
 
-ROWS = """
-DELETE FROM {table} WHERE tenant_id = $1 AND id IN (
-    SELECT id FROM {table} WHERE tenant_id = $1 AND deleted_at < now() - $2::interval
-     LIMIT $3 FOR UPDATE SKIP LOCKED)
-"""
 # Whole, however long it is: of one that is half gone the rest could be restored.
 CONVERSATION = """
 WITH old AS (
@@ -32,9 +27,60 @@ WITH old AS (
 )
 SELECT (SELECT count(*) FROM gone) AS conversations, (SELECT count(*) FROM said) AS messages
 """
+# What is gone can no longer be told to who has missed it: the conversation remembers how far that
+# goes. Its lock comes first, as in every rule; what was restored while this waited for it stays.
+OF_CONVERSATIONS = """
+WITH chosen AS (
+    {chosen} LIMIT $3
+), locked AS MATERIALIZED (
+    SELECT c.id FROM conversations c
+     WHERE c.tenant_id = $1 AND c.id IN (SELECT conversation_id FROM chosen)
+     ORDER BY c.id FOR NO KEY UPDATE
+), gone AS (
+    DELETE FROM {table} t USING locked
+     WHERE t.tenant_id = $1 AND t.conversation_id = locked.id
+       AND t.id IN (SELECT id FROM chosen) AND {condition}
+    RETURNING t.conversation_id, t.version
+), forgotten AS (
+    UPDATE conversations c SET forgotten_version = greatest(c.forgotten_version, g.version)
+      FROM (SELECT conversation_id, max(version) AS version FROM gone GROUP BY 1) g
+     WHERE c.tenant_id = $1 AND c.id = g.conversation_id
+)
+SELECT count(*) FROM gone
+"""
+OLD_MESSAGES = OF_CONVERSATIONS.format(
+    table="messages",
+    chosen="""SELECT m.id, m.conversation_id FROM messages m
+        WHERE m.tenant_id = $1 AND m.deleted_at < now() - $2::interval""",
+    condition="t.deleted_at < now() - $2::interval",
+)
+OLD_CHANGES = OF_CONVERSATIONS.format(
+    table="message_changes",
+    chosen="""SELECT mc.id, mc.conversation_id FROM message_changes mc
+        WHERE mc.tenant_id = $1 AND mc.id < (SELECT uuidv7(-$2::interval))""",
+    condition="true",
+)
+OLD_DOCUMENTS = """
+WITH gone AS (
+    DELETE FROM documents WHERE tenant_id = $1 AND id IN (
+        SELECT id FROM documents WHERE tenant_id = $1 AND deleted_at < now() - $2::interval
+         LIMIT $3 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+)
+SELECT count(*) FROM gone
+"""
+STATEMENTS = {
+    "messages": OLD_MESSAGES,
+    "message_changes": OLD_CHANGES,
+    "documents": OLD_DOCUMENTS,
+}
 SESSIONS = """
-DELETE FROM sessions WHERE id IN (
-    SELECT id FROM sessions WHERE least(revoked_at, expires_at) < now() - $1::interval LIMIT $2)
+WITH gone AS (
+    DELETE FROM sessions WHERE id IN (
+        SELECT id FROM sessions WHERE least(revoked_at, expires_at) < now() - $1::interval LIMIT $2)
+    RETURNING id
+)
+SELECT count(*) FROM gone
 """
 
 
@@ -55,10 +101,10 @@ async def purge(
 
 async def _purge_tenant(connection: Connection, id: object, age: timedelta) -> Counter[str]:
     gone: Counter[str] = Counter()
-    for table in ("messages", "documents"):
-        gone[table] = await _in_batches(connection, ROWS.format(table=table), id, age)
     while found := await _purge_conversation(connection, id, age):
         gone += found
+    for table, sql in STATEMENTS.items():
+        gone[table] += await _in_batches(connection, sql, id, age)
     return gone
 
 
@@ -71,8 +117,8 @@ async def _purge_conversation(connection: Connection, id: object, age: timedelta
 async def _in_batches(connection: Connection, sql: str, *arguments: object) -> int:
     total = 0
     while True:
-        tag = await connection.execute(sql, *arguments, BATCH)
-        total += (deleted := int(tag.rsplit(" ", 1)[1]))
+        deleted: int = await connection.fetchval(sql, *arguments, BATCH)
+        total += deleted
         if deleted < BATCH:
             return total
 

@@ -9,6 +9,7 @@ from core.viewer import Caller, Viewer
 from resolvers.access import no_member, require_charge
 from resolvers.audit_event import record
 from resolvers.conversation import ConversationRow, conversations_by_id
+from resolvers.conversation_change import tell_change
 from resolvers.conversation_locking import NO_CONVERSATION, LockedConversation, locked_conversation
 from resolvers.idempotency import digest, key_taken
 from resolvers.validation import IdempotencyKey, Input, Title, validated
@@ -51,6 +52,7 @@ async def create_conversation(
             id = await _earlier(viewer, new, request)
         else:
             await _bring_in(viewer, id, people)
+            tell_change(viewer, id)
         return await shown(viewer, id)
 
 
@@ -115,6 +117,7 @@ async def rename_conversation(viewer: Viewer, id: UUID, title: str) -> Conversat
                 id,
                 new.title,
             )
+            tell_change(viewer, id)
         return await shown(viewer, id)
 
 
@@ -141,6 +144,7 @@ async def _set_deleted(
                 id,
                 deleted,
             )
+            tell_change(viewer, id)
             action = "conversation.deleted" if deleted else "conversation.restored"
             await record(viewer.tenant_id, viewer.user_id, caller, action, ("Conversation", id))
         return await shown(viewer, id)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from core.cache import Cache
 from tables.engine import DB, Row
@@ -43,6 +43,9 @@ class Invalidations:
         """`entries_last`: seconds after which the cache forgets by itself."""
         self.cache = cache
         self.notes_last = 2 * entries_last + OVERLAP_SECONDS
+        self.on_notes: Callable[[Collection[str]], None] | None = None
+        """Told the keys each time that notes are read: of those who listen, some may no longer."""
+
         self._believed_until = float("-inf")
         self._horizons = deque([BEGINNING])
         self._prunable = deque([BEGINNING])
@@ -94,6 +97,8 @@ class Invalidations:
                     self._horizons[0][1],
                 )
             self._forgotten, self._forgotten_at = frozenset(rows[0].forgotten), time.monotonic()
+            if self.on_notes:
+                self.on_notes(self._forgotten)
             if not await self.cache.delete(*rows[0].forgotten):
                 # What is in it may be untrue, and what was forgotten before may be back.
                 self._believed_until = float("-inf")

@@ -6,8 +6,10 @@ from core.errors import NotFound
 from core.viewer import Caller, Viewer
 from resolvers.access import require_author, require_author_or_admin
 from resolvers.audit_event import record
+from resolvers.conversation_change import tell_change
 from resolvers.conversation_locking import LockedConversation, locked_conversation
 from resolvers.message import COLUMNS, MessageRow
+from resolvers.message_change import logged
 from resolvers.validation import Input, MessageContent, validated
 from tables.engine import DB, Row
 
@@ -38,7 +40,8 @@ async def edit_message(viewer: Viewer, id: UUID, content: str) -> MessageRow:
         (after,) = await DB.fetch(
             MessageRow,
             f"""WITH counted AS (UPDATE conversations c SET version = c.version + 1
-                WHERE c.tenant_id = $1 AND c.id = $2 RETURNING c.version)
+                WHERE c.tenant_id = $1 AND c.id = $2 RETURNING c.version
+            ), {logged("'EDITED'")}
             UPDATE messages m SET content = $4, edited_at = now(), version = counted.version
             FROM counted WHERE m.tenant_id = $1 AND m.id = $3 RETURNING {COLUMNS}""",
             viewer.tenant_id,
@@ -46,6 +49,7 @@ async def edit_message(viewer: Viewer, id: UUID, content: str) -> MessageRow:
             id,
             new.content,
         )
+        tell_change(viewer, before.conversation_id)
         return after
 
 
@@ -78,7 +82,7 @@ async def _count(viewer: Viewer, message: MessageRow, *, deleted: bool) -> Messa
         f"""WITH counted AS (
             UPDATE conversations c SET version = c.version + 1, message_count = c.message_count + $4
             WHERE c.tenant_id = $1 AND c.id = $2 RETURNING c.version
-        ), changed AS (
+        ), {logged("CASE WHEN $4 < 0 THEN 'DELETED' ELSE 'RESTORED' END")}, changed AS (
             UPDATE messages m SET deleted_at = CASE WHEN $4 < 0 THEN now() END,
                 version = counted.version
             FROM counted WHERE m.tenant_id = $1 AND m.id = $3 RETURNING {COLUMNS}
@@ -93,6 +97,7 @@ async def _count(viewer: Viewer, message: MessageRow, *, deleted: bool) -> Messa
         message.id,
         -1 if deleted else 1,
     )
+    tell_change(viewer, message.conversation_id)
     return after
 
 

@@ -19,6 +19,7 @@ from resolvers.access import (
     require_charge,
     require_part,
 )
+from resolvers.conversation_change import tell_change
 from resolvers.conversation_locking import NO_CONVERSATION, locked_conversation
 from resolvers.document import MAX_CITATIONS
 from resolvers.idempotency import digest, key_taken
@@ -160,6 +161,7 @@ async def _sent(viewer: Viewer, conversation_id: UUID, new: NewMessage) -> Messa
             author,
         ):
             raise key_taken()
+        tell_change(viewer, conversation_id)
         return message
 
 

@@ -7,6 +7,7 @@ from core.viewer import Caller, Viewer
 from resolvers.access import require_charge
 from resolvers.audit_event import record
 from resolvers.conversation import ConversationRow, conversations_by_id
+from resolvers.conversation_change import tell_change
 from resolvers.conversation_locking import NO_CONVERSATION, LockedConversation, locked_conversation
 from resolvers.conversation_writing import shown
 from resolvers.user import participant_counts_by_conversation
@@ -26,6 +27,7 @@ async def add_participant(
         if not await _takes_part(viewer, conversation_id, user_id):
             await _require_room(viewer, conversation_id)
             await _insert(viewer, conversation_id, user_id)
+            await _touch(viewer, conversation_id)
             await _record(viewer, caller, "participant.added", conversation_id, user_id)
         return await shown(viewer, conversation_id)
 
@@ -49,6 +51,7 @@ async def remove_participant(
         )
         if not rows:
             raise NotFound("Does not take part in the conversation.", ("userId",))
+        await _touch(viewer, conversation_id)
         await _record(viewer, caller, "participant.removed", conversation_id, user_id)
         (row,) = await conversations_by_id(viewer, [conversation_id])
         return row
@@ -89,6 +92,16 @@ async def _insert(viewer: Viewer, conversation_id: UUID, user_id: UUID) -> None:
     )
     if not rows:
         raise NotFound("Is not a member of this workspace.", ("userId",))
+
+
+async def _touch(viewer: Viewer, id: UUID) -> None:
+    """Who takes part is a part of the conversation: inboxes are to see it anew."""
+    await DB.execute(
+        "UPDATE conversations c SET updated_at = now() WHERE c.tenant_id = $1 AND c.id = $2",
+        viewer.tenant_id,
+        id,
+    )
+    tell_change(viewer, id)
 
 
 async def _record(

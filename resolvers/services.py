@@ -15,6 +15,8 @@ from core.valkey import Valkey
 from resolvers.activity import Activity
 from resolvers.authentication import Authentication
 from resolvers.invalidation import Invalidations
+from resolvers.subscriptions import Subscriptions
+from tables.engine import DB
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Services:
     limits: RateLimits
     invalidations: Invalidations
     authentication: Authentication
+    subscriptions: Subscriptions
     activity: Activity = field(default_factory=Activity)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -43,19 +46,25 @@ class Services:
             limits=RateLimits(valkey),
             invalidations=invalidations,
             authentication=Authentication(cache, invalidations),
+            subscriptions=Subscriptions(settings, valkey),
         )
 
     async def start(self) -> None:
         """The database must be open."""
+        DB.on_commit = self.subscriptions.bus.publish
+        self.invalidations.on_notes = self.subscriptions.suspect
         await self.invalidations.catch_up()
         await self.authentication.warm_up(self.settings.cache_warm_up)
         self._run(self.invalidations.run())
         self._run(self.activity.run())
+        self._run(self.subscriptions.bus.run())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
     async def stop(self) -> None:
+        self.subscriptions.stop()
+        DB.on_commit = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -5,7 +5,7 @@ from tables.cache_invalidation import CacheInvalidation
 from tables.conversation import Conversation, Participant
 from tables.document import Document
 from tables.membership import Membership
-from tables.message import Message, MessageDocument
+from tables.message import Message, MessageChange, MessageDocument
 from tables.session import RefreshToken, Session
 from tables.tenant import Tenant
 from tables.user import User
@@ -17,6 +17,7 @@ __all__ = [
     "Document",
     "Membership",
     "Message",
+    "MessageChange",
     "MessageDocument",
     "Participant",
     "RefreshToken",

@@ -17,6 +17,9 @@ class Conversation(SoftDelete, Times, InTenant, Table, tablename="conversations"
     last_sequence = Integer(default=0, help_text="Of the newest message, deleted or not.")
     last_message_at = Timestamptz(null=True, default=None)
     version = BigInt(default=0, help_text="Counts changes to the messages.")
+    forgotten_version = BigInt(
+        default=0, help_text="Changes up to this version can no longer be told one by one."
+    )
     source_id = Text(null=True, default=None, help_text="Key in the system imported from.")
     idempotency_key = Text(null=True, default=None)
     request_digest = Bytea(null=True, default=None, help_text="Of what came with the key.")

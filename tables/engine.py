@@ -6,7 +6,8 @@ query raises.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+import logging
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from piccolo.querystring import QueryString
 
 from tables.row import IdRow, Row, RowType, read_json_of
 from tables.scope import NoScope, Pool, Role, Scope
+
+log = logging.getLogger("parley.database")
 
 __all__ = [
     "DB",
@@ -49,10 +52,13 @@ class LazyEngine(PostgresEngine):
 class TenantEngine(LazyEngine):
     """`open()` belongs into the loop that serves."""
 
-    __slots__ = ("_ending", "_limits", "acquire_timeout")
+    __slots__ = ("_ending", "_limits", "acquire_timeout", "on_commit")
 
     def __init__(self) -> None:
         self.acquire_timeout = 5.0
+        self.on_commit: Callable[[Collection[str]], None] | None = None
+        """Told what `note_change` noted, once it is committed and not before."""
+
         self._limits = ""
         self._ending: set[asyncio.Future[None]] = set()
         super().__init__(config={})
@@ -147,6 +153,18 @@ class TenantEngine(LazyEngine):
     async def execute(self, query: str, *args: object) -> str:
         """Runs one statement in the current scope; returns its command tag."""
         return await self._current().connection.execute(query, *args)
+
+    def note_change(self, key: str) -> None:
+        """Tells `on_commit` of it when the current scope has been committed."""
+        self._current().changes.add(key)
+
+    def tell_changes(self, changes: Collection[str]) -> None:
+        if not changes or self.on_commit is None:
+            return
+        try:
+            self.on_commit(changes)
+        except Exception:  # what is committed is committed, whatever comes of telling it
+            log.exception("cannot tell what was changed")
 
     def _current(self) -> Scope:
         scope = self.current_transaction.get()

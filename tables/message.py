@@ -37,6 +37,25 @@ class Message(SoftDelete, Times, InTenant, Table, tablename="messages"):
     messages_role_check = Check("role IN ('USER', 'ASSISTANT', 'SYSTEM')")
 
 
+class MessageChange(InTenant, Table, tablename="message_changes"):
+    """What happened to a message that did not stay as it was sent: being added, too, once something
+    else follows. Of all others, which are most, the message says it itself."""
+
+    conversation_id = Reference(Conversation, null=False)
+    message_id = Reference(Message, null=False)
+    version = BigInt(help_text="The conversation's, after the change.")
+    kind = Text()
+
+    message_changes_version_key = Unique(["tenant_id", "conversation_id", "version"])
+    message_changes_conversation_fkey = ForeignKeyConstraint(
+        ["tenant_id", "conversation_id"], "conversations", ["tenant_id", "id"]
+    )
+    message_changes_message_fkey = ForeignKeyConstraint(
+        ["tenant_id", "message_id"], "messages", ["tenant_id", "id"]
+    )
+    message_changes_kind_check = Check("kind IN ('ADDED', 'EDITED', 'DELETED', 'RESTORED')")
+
+
 class MessageDocument(InTenant, Table, tablename="message_documents"):
     """A document that a message used."""
 

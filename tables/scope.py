@@ -35,6 +35,13 @@ LOST_CONNECTION = (
     OSError,  # also the TimeoutError of a server that vanished without a word
 )
 
+UNAVAILABLE = (
+    *LOST_CONNECTION,
+    asyncpg.OperatorInterventionError,  # starts, stops, or took too long
+    asyncpg.InsufficientResourcesError,
+)
+"""What passes, when the database cannot be asked now."""
+
 
 class NoScope(Exception):
     """A query outside of `DB.tenant(…)` or `DB.identity()`, or after its end."""
@@ -129,7 +136,7 @@ class Gate:
 class Scope(PostgresTransaction):
     """Made by `DB.tenant(…)` and `DB.identity()`."""
 
-    __slots__ = ("preamble", "read_only", "role")
+    __slots__ = ("changes", "preamble", "read_only", "role")
 
     engine: "TenantEngine"
 
@@ -141,6 +148,7 @@ class Scope(PostgresTransaction):
         self.preamble = preamble
         self.role = role
         self.read_only = read_only
+        self.changes: set[str] = set()
         self.connection: Gate = Gate(self)
 
     async def __aenter__(self) -> Self:
@@ -161,7 +169,13 @@ class Scope(PostgresTransaction):
 
     def _end(self, command: Command) -> asyncio.Future[None]:
         self.connection.ended = True  # at once: no statement slips in before the task starts
-        return self.engine.in_background(self.connection.end(command))
+        return self.engine.in_background(self._finish(command))
+
+    async def _finish(self, command: Command) -> None:
+        """Also when nobody waits any more: what was committed is told."""
+        await self.connection.end(command)
+        if command == "COMMIT":
+            self.engine.tell_changes(self.changes)
 
     async def __aexit__(
         self,

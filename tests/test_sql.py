@@ -48,6 +48,7 @@ OF_NO_PERSON = {
     "UPDATE sessions SET revoked_at = now() WHERE id = $1": "of a token that was shown",
     "UPDATE sessions s SET last_activity_at = used.at": "of all who were here",
     "SELECT s.id AS session_id, s.user_id,": "warms the cache up",
+    "SELECT s.id, s.user_id FROM sessions s JOIN users u": "of all who listen",
     "SELECT pg_snapshot_xmin(": "keys of entries that are no longer true",
     "DELETE FROM cache_invalidations WHERE transaction_id": "keys that nobody needs",
 }

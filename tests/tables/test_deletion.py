@@ -90,6 +90,7 @@ async def test_a_person_goes_and_what_they_said_to_others_stays(
         # In globex they talked to themselves.
         "conversations": 1,
         "messages": 2,
+        "message_changes": 1,
         "message_documents": 1,
     }
     message = await owner.fetchrow("SELECT * FROM messages WHERE content = 'from Bob'")

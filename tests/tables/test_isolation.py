@@ -29,6 +29,7 @@ async def test_each_role_has_exactly_these_rights(database: Database) -> None:
             "conversations": WRITE,
             "participants": WRITE,
             "messages": WRITE,
+            "message_changes": "INSERT, SELECT",
             "message_documents": "DELETE, INSERT, SELECT",
             "documents": WRITE,
             "audit_events": "INSERT, SELECT",  # append-only

@@ -85,10 +85,10 @@ async def test_a_row_cannot_point_at_another_tenants_row(db: Database, tenants: 
             (await _values(db, key["target"], key["target_column"], tenant))[-1]
             for tenant in (tenants.acme, tenants.globex)
         ]
-        column = key["column"]
+        column, fresh = key["column"], {"version": 99}  # where there is one
         with pytest.raises(asyncpg.ForeignKeyViolationError):
-            await _copy(tenants.acme, key["source"], **{"id": uuid7(), column: foreign})
-        await _copy(tenants.acme, key["source"], **{"id": uuid7(), column: own})
+            await _copy(tenants.acme, key["source"], id=uuid7(), **fresh | {column: foreign})
+        await _copy(tenants.acme, key["source"], id=uuid7(), **fresh | {column: own})
     assert await pool_is_whole(db)
 
 

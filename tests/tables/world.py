@@ -58,6 +58,14 @@ async def add_workspace(connection: Connection, slug: str, user_id: UUID) -> Wor
         )
         for number in (1, 2)
     ]
+    if await connection.fetchval("SELECT to_regclass('message_changes')"):  # not migrated back
+        await add(
+            "message_changes",
+            conversation_id=conversations[0],
+            message_id=messages[0],
+            version=3,
+            kind="EDITED",
+        )
     documents = [await add("documents", filename=f"{n}.txt", owner_id=user_id) for n in (1, 2)]
     await add("message_documents", message_id=messages[0], document_id=documents[0])
     await add("audit_events", action="tenant.created", actor_id=user_id)
