@@ -1,12 +1,13 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test model lint format types explorer-types imports chromium explorer lock upgrade clean venv dev-venv
+.PHONY: help run test model lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 PYTHON ?= python3
 BIN := .venv/bin
 BUILT := explorer/dist/.built
+CLIENTS := tests/clients/node_modules/.installed
 PYTEST_OPTIONS ?= -q -n 2 --cov --cov-report=term
 
 help: ## what can be made
@@ -18,7 +19,7 @@ run: venv ## everything, on http://127.0.0.1:8000: database, migrations, demo wo
 	else $(MAKE) --no-print-directory $(BUILT) || echo "GraphiQL was not built: a plainer page serves"; fi
 	@exec $(BIN)/python -m ops dev
 
-test: dev-venv chromium explorer lint types explorer-types imports ## every check that a change must pass
+test: dev-venv chromium explorer $(CLIENTS) lint types explorer-types imports ## every check that a change must pass
 	$(STEP) "tests, on a PostgreSQL of their own"
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
@@ -48,6 +49,8 @@ format: dev-venv ## rewrite what a tool can rewrite
 
 explorer: $(BUILT) ## GraphiQL, into explorer/dist
 
+clients: $(CLIENTS) ## clients in Node, for tests
+
 lock: ## pin what pyproject.toml names; what is pinned stays as it is
 	uv pip compile pyproject.toml $(UPGRADE) $(LOCK_OPTIONS) --output-file requirements.lock
 	uv pip compile pyproject.toml --group dev --constraint requirements.lock $(UPGRADE) $(LOCK_OPTIONS) --output-file requirements-dev.lock
@@ -56,7 +59,7 @@ upgrade: UPGRADE := --upgrade
 upgrade: lock ## pin the newest versions of all
 
 clean: ## remove what was built; data in .data stays
-	rm -rf .venv explorer/dist explorer/node_modules .coverage .*_cache .hypothesis
+	rm -rf .venv explorer/dist explorer/node_modules tests/clients/node_modules .coverage .*_cache .hypothesis
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 STEP = @printf '\n== %s\n'
@@ -79,6 +82,10 @@ $(BUILT): $(shell find explorer -type f -not -path '*/node_modules/*' -not -path
 	@printf '\n== building GraphiQL\n'
 	@cd explorer && npm ci --no-audit --no-fund --no-update-notifier \
 	  && npm run build --silent -- --logLevel warn && touch dist/.built
+
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
+	@printf '\n== installing clients\n'
+	@cd tests/clients && npm ci --no-audit --no-fund --no-update-notifier --silent && touch node_modules/.installed
 
 # --- the virtual environment, as its lock says; a copy of the lock in it tells what it holds
 

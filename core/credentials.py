@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
 import jwt
@@ -35,7 +35,17 @@ SHORTEST_SECRET = 32  # bytes: an HMAC key shorter than its hash can be guessed
 DEVELOPMENT_KID = "development"
 
 CLAIMS = ["exp", "iat", "sub", "sid", "jti", "iss", "aud"]
-MALFORMED = (jwt.PyJWTError, ValueError, TypeError, LookupError, RecursionError, AttributeError)
+MALFORMED = (
+    *(jwt.PyJWTError, ValueError, TypeError, LookupError),
+    *(RecursionError, AttributeError, OverflowError),
+)
+
+
+class Proof(NamedTuple):
+    """What an access token says."""
+
+    identity: Identity
+    expires_at: datetime
 
 
 class UnusableKey(Exception):
@@ -79,6 +89,10 @@ class AccessTokens:
         return jwt.encode(claims, key, self._algorithm, headers={"kid": self._signing_kid})
 
     def verify(self, token: str) -> Identity:
+        """As `read`."""
+        return self.read(token).identity
+
+    def read(self, token: str) -> Proof:
         """Raises Unauthenticated, with the same message whatever is wrong with the token."""
         if len(token) > LONGEST_TOKEN:
             raise _refusal()
@@ -92,7 +106,8 @@ class AccessTokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": CLAIMS, "strict_aud": True},
             )
-            return Identity(UUID(claims["sub"]), UUID(claims["sid"]))
+            identity = Identity(UUID(claims["sub"]), UUID(claims["sid"]))
+            return Proof(identity, datetime.fromtimestamp(claims["exp"] + LEEWAY_SECONDS, UTC))
         except MALFORMED:
             raise _refusal() from None
 

@@ -57,6 +57,12 @@ class Conflict(RuleError):
     code = "CONFLICT"
 
 
+class LimitReached(RuleError):
+    """Of what may be open at a time."""
+
+    code = "LIMIT_REACHED"
+
+
 class RoleChanged(RuleError):
     """Of a subscription: what it shows depends on the role that its viewer had."""
 

@@ -132,7 +132,19 @@ class Settings(BaseSettings):
     """Of content. The body that carries it must fit into `max_body_bytes`, escaped as JSON."""
 
     allowed_origins: list[str] = []
-    """Origins of browser apps on other hosts (CORS), as "https://app.example.com"."""
+    """Origins of browser apps on other hosts (CORS, sockets), as "https://app.example.com"."""
+
+    max_connections: Annotated[int, Field(ge=1)] = 50
+    """Sockets and event streams that one person may hold open, at each process."""
+
+    max_operations: Annotated[int, Field(ge=1)] = 100
+    """That may run at once on one socket."""
+
+    connection_init_seconds: Seconds = 10.0
+    """Within which a socket must say who it is of."""
+
+    send_seconds: Seconds = 20.0
+    """Within which a client must take what it is sent on a socket or an event stream."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

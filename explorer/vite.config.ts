@@ -12,6 +12,6 @@ export default defineConfig({
     },
   },
   server: {
-    proxy: { "/graphql": "http://127.0.0.1:8000" },
+    proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true } },
   },
 });

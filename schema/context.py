@@ -3,13 +3,16 @@
 import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import strawberry
 from limits import RateLimitItem
+from strawberry.types.graphql import OperationType
 
 from core.errors import Forbidden, RateLimited, RuleError, Unauthenticated
 from core.rate_limit import Budget, network
+from core.time import EPOCH
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
 from resolvers.loading import Batch, K, Loaders, R
@@ -45,6 +48,12 @@ class Context:
     refusal: RuleError | None = None
     """Why a token that was sent is not accepted."""
 
+    expires_at: datetime = EPOCH
+    """Until when the token proves who asks."""
+
+    operation_type: OperationType | None = None
+    """Of what executes; None as long as nothing does."""
+
     budgets: list[Budget] = field(default_factory=list)
     """What is left of the limits that the request counts against."""
 
@@ -56,6 +65,11 @@ class Context:
 
     loaders: Loaders = field(default_factory=Loaders)
     _reading: AbstractAsyncContextManager[object] | None = None
+
+    @property
+    def is_following(self) -> bool:
+        """Whether it is a subscription, which ends only when somebody ends it."""
+        return self.operation_type is OperationType.SUBSCRIPTION
 
     @property
     def identity(self) -> Identity:

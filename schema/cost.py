@@ -20,7 +20,6 @@ from graphql import (
     value_from_ast_untyped,
 )
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionResult
 
 from core.errors import BadInput
 from resolvers.document import MAX_CITATIONS
@@ -112,5 +111,5 @@ class Cost(SchemaExtension):
                 context.variables or {},
             )
             if error is not None:
-                context.result = ExecutionResult(data=None, errors=[as_graphql_error(error)])
+                raise as_graphql_error(error)
         yield

@@ -3,8 +3,15 @@
 import logging
 
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from core.errors import RuleError
+
+UNANSWERABLE = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+"""What Strawberry's streams tell as if it were a fault of ours."""
 
 log = logging.getLogger("parley.graphql")
 
@@ -16,10 +23,19 @@ def presented(error: GraphQLError, request_id: str) -> GraphQLError:
         cause = cause.original_error
     if isinstance(cause, RuleError):
         return error
+    if isinstance(cause, UNANSWERABLE):
+        return _with(error, error.message, code="BAD_INPUT")
     if cause is not None:
         log.error("request %s failed at %s", request_id, error.path, exc_info=cause)
         return _with(error, "Internal error.", code="INTERNAL", requestId=request_id)
     return error if error.extensions else _with(error, error.message, code="BAD_INPUT")
+
+
+def is_refused(result: ExecutionResult) -> bool:
+    """Whether the operation itself failed, or has ended, rather than fields of an answer."""
+    if isinstance(result, PreExecutionError):
+        return True
+    return result.data is None and not any(error.path for error in result.errors or ())
 
 
 def refusal_code(error: GraphQLError, *, executed: bool) -> str:

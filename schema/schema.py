@@ -1,17 +1,26 @@
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
 from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema.schema import StreamResult
 from strawberry.schema.types.base_scalars import DateTimeDefinition, wrap_parser
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
+from core.errors import BadInput
+from schema.context import Context
 from schema.cost import Cost
-from schema.errors import refusal_code
+from schema.errors import as_graphql_error, refusal_code
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.snapshot import Snapshot
+from schema.subscription import Subscription
 
 MAX_TOKENS = 2000
 DOCUMENTS = 256
@@ -24,13 +33,40 @@ DATE_TIME = replace(
 )
 
 
+NO_STREAM = "A subscription needs a WebSocket, or a POST with Accept: text/event-stream."
+
+
 class Schema(strawberry.Schema):
+    async def execute(self, *arguments: Any, **named: Any) -> ExecutionResult:
+        """Once: subscriptions, which graphql-core would take for queries here, are refused."""
+        allowed = set(named.get("allowed_operation_types") or OperationType)
+        named["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            return await super().execute(*arguments, **named)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is not OperationType.SUBSCRIPTION:
+                raise
+            return ExecutionResult(data=None, errors=[as_graphql_error(BadInput(NO_STREAM))])
+
+    async def stream(self, *arguments: Any, **named: Any) -> StreamResult:
+        return self._complete(await super().stream(*arguments, **named))
+
+    async def _complete(self, results: StreamResult) -> StreamResult:
+        """With what the cache of parsed documents raises, and Strawberry's stream does not heed."""
+        async with aclosing(results):
+            try:
+                async for result in results:
+                    yield result
+            except GraphQLError as error:
+                self.process_errors([error])
+                yield PreExecutionError(data=None, errors=[error])
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Codes for what graphql-core itself refuses. Logging is left to schema.errors, which
         knows the request, and which faults are ours."""
-        executed = execution_context is not None and execution_context.result is not None
+        executed = execution_context is not None and _executes(execution_context)
         for error in errors:
             if error.original_error is None and not error.path:
                 error.extensions = {"code": refusal_code(error, executed=executed)}
@@ -39,6 +75,7 @@ class Schema(strawberry.Schema):
 schema = Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     scalar_overrides={datetime: DATE_TIME},
     extensions=[
         lambda: MaxTokensLimiter(MAX_TOKENS),
@@ -49,6 +86,11 @@ schema = Schema(
         Snapshot,
     ],
 )
+
+
+def _executes(execution_context: ExecutionContext) -> bool:
+    context = execution_context.context
+    return isinstance(context, Context) and context.operation_type is not None
 
 
 def _without_null_defaults(schema: Schema) -> None:

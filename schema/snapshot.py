@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 
 from strawberry.extensions import SchemaExtension
+from strawberry.types.execution import StreamExecutionResult
 from strawberry.types.graphql import OperationType
 
 from schema.context import Context
@@ -8,13 +9,21 @@ from schema.context import Context
 
 class Snapshot(SchemaExtension):
     """A query reads one snapshot of the database: its whole answer is of one moment. Each field of
-    a mutation reads one of its own, after it has committed (schema/payload.py)."""
+    a mutation reads one of its own, after it has committed (schema/payload.py), and so does each
+    event of a subscription (schema/subscription.py)."""
 
     async def on_execute(self) -> AsyncIterator[None]:
         context: Context = self.execution_context.context
-        if self.execution_context.operation_type is OperationType.QUERY:
+        context.operation_type = self.execution_context.operation_type
+        if context.operation_type is OperationType.QUERY:
             await context.begin_reading()
         try:
             yield
         finally:
             await context.end_reading()
+
+    async def on_stream_result(self, _: StreamExecutionResult) -> AsyncIterator[None]:
+        """Before it is sent: whoever reads slowly must not hold a connection."""
+        context: Context = self.execution_context.context
+        await context.end_reading()
+        yield

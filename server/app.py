@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from core.rate_limit import Budget
@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app = Starlette(
         routes=[
             Route("/graphql", graphql),
+            WebSocketRoute("/graphql", graphql),
             Route(REFRESH_PATH, graphql),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -59,4 +60,4 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         await services.stop()
         await close_database()
 
-    return Lifespan(app, start=start, stop=stop)
+    return Lifespan(app, start=start, leave=graphql.connections.leave, stop=stop)

@@ -3,27 +3,35 @@
 import asyncio
 import json
 import logging
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, cast
 
 import orjson
-from cross_web import HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from core.errors import RateLimited
 from resolvers.services import Services
 from schema.context import Context
-from schema.errors import presented
+from schema.errors import is_refused, presented
 from schema.schema import schema
+from server.connections import Connections
+from server.event_stream import EventStream, disconnected, protocol_of
 from server.explorer import PAGE_HEADERS, page
+from server.frames import Frames
 from server.middleware import BodyTooLarge
 from server.refresh_cookie import set_refresh_cookie
-from server.request import context_of
+from server.request import caller_of, context_of, count_address
 from server.responses import budget_headers, error_response, rate_limited, seconds
+from server.socket import Socket
 
 log = logging.getLogger("parley.graphql")
 
@@ -32,11 +40,40 @@ REFUSED = 400
 
 
 class GraphQLView(GraphQL[Context, None]):
+    graphql_transport_ws_handler_class = Socket
+    websocket_adapter_class = Frames
+
     def __init__(self, services: Services) -> None:
-        super().__init__(schema, subscription_protocols=())
+        settings = services.settings
+        super().__init__(
+            schema,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=timedelta(seconds=settings.connection_init_seconds),
+            max_subscriptions_per_connection=None,  # Socket counts, and says so with a code
+            allowed_origins=settings.allowed_origins,
+        )
         self.services = services
+        self.connections = Connections(settings.max_connections)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._talk(WebSocket(scope, receive, send))
+        else:
+            await self._respond(scope, receive, send)
+
+    async def _talk(self, websocket: WebSocket) -> None:
+        try:
+            await count_address(await self.get_context(websocket, websocket))
+        except RateLimited as refusal:
+            await websocket.send_denial_response(rate_limited(refusal))
+            return
+        if self.connections.are_leaving:
+            await websocket.send_denial_response(error_response(503, "GOING_AWAY", "Going away."))
+            return
+        with suppress(WebSocketDisconnect):  # before it was accepted
+            await self.run(websocket)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             response = await self._answer(request)
@@ -63,7 +100,7 @@ class GraphQLView(GraphQL[Context, None]):
         the statement in PostgreSQL. ASGI servers only tell, they do not cancel."""
         await request.body()
         operation = asyncio.ensure_future(self.run(request))
-        gone = asyncio.ensure_future(_disconnected(request))
+        gone = asyncio.ensure_future(disconnected(request.receive))
         try:
             await asyncio.wait((operation, gone), return_when=asyncio.FIRST_COMPLETED)
             if not operation.done():
@@ -78,9 +115,35 @@ class GraphQLView(GraphQL[Context, None]):
         request: Request | WebSocket,
         response: Response | WebSocket,  # noqa: ARG002
     ) -> Context:
-        context = await context_of(request, self.services)
+        if isinstance(request, WebSocket):
+            return Context(services=self.services, caller=caller_of(request))
+        context = await context_of(request, self.services, request.headers)
         request.state.context = context
         return context
+
+    async def parse_http_body(
+        self, request: AsyncHTTPRequestAdapter
+    ) -> GraphQLRequestData | list[GraphQLRequestData]:
+        data = await super().parse_http_body(request)
+        if isinstance(data, GraphQLRequestData) and data.protocol == "sse":
+            data.protocol = protocol_of(data, request)
+        return data
+
+    async def execute_operation(self, request: Request, *arguments: Any, **named: Any) -> Any:
+        result = await super().execute_operation(request, *arguments, **named)
+        request.state.operation = result
+        return result
+
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,  # noqa: ARG002
+        headers: Mapping[str, str],
+    ) -> Response:
+        state = request.state
+        events = cast(AsyncGenerator[str, None], stream())
+        return EventStream(state.context, self.connections, state.operation, events, headers)
 
     async def process_result(self, request: Request, result: Any) -> GraphQLHTTPResponse:
         # Here, and not in an extension: extensions can fail too.
@@ -88,7 +151,7 @@ class GraphQLView(GraphQL[Context, None]):
         result.errors = [presented(error, request_id) for error in result.errors or ()]
         answer = await super().process_result(request, result)
         # A request error, unlike one of a field, leaves no data at all: nothing was executed.
-        request.state.refused = answer["data"] is None and not any(e.path for e in result.errors)
+        request.state.refused = is_refused(result)
         if request.state.refused:
             del answer["data"]
         return answer
@@ -145,9 +208,3 @@ def _tell(response: Response, context: Context) -> None:
         response.headers["Retry-After"] = seconds(context.retry_after)
     if context.refresh_cookie:
         set_refresh_cookie(response, context.refresh_cookie, context.services.settings)
-
-
-async def _disconnected(request: Request) -> None:
-    """Returns when the client is gone. The body must have been read."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

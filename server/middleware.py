@@ -10,6 +10,8 @@ from server.responses import error_response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+ANSWERS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+
 
 class RequestId:
     """Takes the caller's X-Request-Id or makes one; the answer carries it."""
@@ -27,7 +29,7 @@ class RequestId:
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ANSWERS:
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 

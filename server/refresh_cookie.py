@@ -19,7 +19,7 @@ REFRESH_PATH = "/graphql/refresh"
 
 def refresh_cookie_of(connection: HTTPConnection, settings: Settings) -> RefreshCookie | None:
     asked = settings.refresh_cookie and HEADER in connection.headers
-    if not asked or not _is_trusted(connection, settings):
+    if connection.scope["type"] != "http" or not asked or not _is_trusted(connection, settings):
         return None
     return RefreshCookie(received=connection.cookies.get(NAME))
 

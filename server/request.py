@@ -1,5 +1,7 @@
 """From a request to who asks, from where, and in which workspace."""
 
+from collections.abc import Mapping
+
 from starlette.requests import HTTPConnection
 
 from core.errors import Unauthenticated
@@ -10,21 +12,25 @@ from schema.context import Context
 from server.refresh_cookie import refresh_cookie_of
 
 
-async def context_of(connection: HTTPConnection, services: Services) -> Context:
-    """A token that is not accepted is remembered rather than raised: signing in again must work
-    with the old one still attached. Raises RateLimited."""
+async def context_of(
+    connection: HTTPConnection, services: Services, credentials: Mapping[str, str]
+) -> Context:
+    """Of one operation; `credentials` are headers, by lower-case name. A token that is not accepted
+    is remembered rather than raised: signing in again must work with the old one still attached.
+    Raises RateLimited."""
     context = Context(
         services=services,
-        caller=_caller(connection),
-        tenant=connection.headers.get("x-tenant"),
+        caller=caller_of(connection),
+        tenant=credentials.get("x-tenant"),
         refresh_cookie=refresh_cookie_of(connection, services.settings),
     )
-    await _count_address(context)
-    header = connection.headers.get("authorization")
+    await count_address(context)
+    header = credentials.get("authorization")
     if header is None:
         return context
     try:
-        identity = await context.identify(services.tokens.verify(_bearer(header)))
+        claimed, context.expires_at = services.tokens.read(_bearer(header))
+        identity = await context.identify(claimed)
     except Unauthenticated as refusal:
         context.refusal = refusal
         return context
@@ -33,7 +39,7 @@ async def context_of(connection: HTTPConnection, services: Services) -> Context:
     return context
 
 
-def _caller(connection: HTTPConnection) -> Caller:
+def caller_of(connection: HTTPConnection) -> Caller:
     return Caller(
         request_id=connection.scope["state"]["request_id"],
         ip_address=connection.client.host if connection.client else None,
@@ -48,7 +54,8 @@ def _bearer(header: str) -> str:
     return token.strip()
 
 
-async def _count_address(context: Context) -> None:
+async def count_address(context: Context) -> None:
+    """Raises RateLimited."""
     limit = context.services.settings.limit_address
     await context.count(limit, "address", network(context.caller.ip_address))
 

@@ -2,6 +2,7 @@ import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
+import { createClient } from "graphql-ws";
 import { StrictMode, useMemo, useState } from "react";
 import { createRoot } from "react-dom/client";
 
@@ -11,11 +12,17 @@ import "./explorer.css";
 import overview from "./overview.graphql?raw";
 
 const FIRST_TAB = [{ query: overview }];
+const SOCKET = `${location.origin.replace(/^http/, "ws")}/graphql`;
 
 function Explorer({ initial }: { initial: Credentials }) {
   const [credentials, setCredentials] = useState(initial);
   const fetcher = useMemo(
-    () => createGraphiQLFetcher({ url: "/graphql", headers: headers(credentials) }),
+    () =>
+      createGraphiQLFetcher({
+        url: "/graphql",
+        headers: headers(credentials),
+        wsClient: createClient({ url: SOCKET, connectionParams: headers(credentials) }),
+      }),
     [credentials],
   );
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from tables.engine import DB
 from tests.conftest import cloned
 from tests.graph import Cast, asking
-from tests.schema.permissions import mutations, reads, roots
+from tests.schema.permissions import mutations, reads, roots, subscriptions
 from tests.schema.permissions.document import Table, differences, documented, written
 from tests.schema.permissions.mutations import SetStage
 from tests.schema.permissions.reads import Cells
@@ -53,6 +53,8 @@ async def _cells(new_stage: SetStage, role: str, type: str) -> Cells:
     stage = await new_stage()
     if type == "Query":
         return await roots.observe(stage, role)
+    if type == "Subscription":
+        return await subscriptions.observe(stage, role)
     return await reads.observe(stage, role, type)
 
 

@@ -15,7 +15,7 @@ from tests.schema.attacks import GRAPH
 
 HOPS = 3
 PAGE = 9
-UNTOLD = ("Connection", "Edge", "Payload", "PageInfo", "UserError")
+UNTOLD = ("Connection", "Edge", "Payload", "PageInfo", "UserError", "MessageChange")
 """Types that hold no data of their own, by how their names end."""
 
 

@@ -1,0 +1,157 @@
+"""Subscriptions: each event is read anew, holds nothing, and tells nobody else."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import orjson
+import pytest
+
+from resolvers.message_change import Cursors
+from tables.engine import DB
+from tests.graph import Person
+from tests.schema.subscribing import INBOX, OFTEN, changes_of, first, subscribed
+from tests.schema.twins import SECRET, Twins
+from tests.schema.workspace import Workspace, gid
+
+AUTHORS = "message { content author { fullName } conversation { id } }"
+
+
+def everybody_back() -> bool:
+    """Whether no connection to the database is held."""
+    pool = DB.running_pool()
+    return bool(pool.get_size() == pool.get_idle_size())
+
+
+async def settle() -> None:
+    async with asyncio.timeout(10):
+        while not everybody_back():
+            await asyncio.sleep(0.01)
+
+
+async def test_each_event_is_read_anew(acme: Workspace) -> None:
+    """In a snapshot of its own, with loaders that have seen nothing older."""
+    talk = await acme.talk("ada", "bob")
+    query, variables = changes_of(acme.id, talk, AUTHORS)
+    names = []
+    async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
+        for name in ("One", "Two"):
+            sql = "UPDATE users SET full_name = $1 WHERE username = 'ada'"
+            await acme.cast.connection.execute(sql, name)
+            await acme.message(talk, "ada")
+            names.append((await first(results))["messageChanges"]["message"]["author"])
+    assert names == [{"fullName": "One"}, {"fullName": "Two"}]
+
+
+async def test_nothing_is_held_between_events(acme: Workspace) -> None:
+    """Nor while an event is sent."""
+    talk = await acme.talk("ada", "bob")
+    query, variables = changes_of(acme.id, talk, AUTHORS)
+    async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
+        for _ in range(3):
+            await acme.message(talk, "ada")
+            await first(results)
+            await settle()
+
+
+async def test_who_goes_away_leaves_nothing(acme: Workspace) -> None:
+    """At whatever moment."""
+    talk = await acme.talk("ada", "bob")
+    for _ in range(5):
+        await acme.message(talk, "ada")
+    query, variables = changes_of(acme.id, talk, AUTHORS)
+    told = 0
+
+    async def follow() -> None:
+        nonlocal told
+        async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
+            async for _ in results:
+                told += 1
+
+    for moments in range(0, 150, 3):
+        following = asyncio.create_task(follow())
+        for _ in range(moments):
+            await asyncio.sleep(0.0005)
+        following.cancel()
+        await asyncio.wait([following])
+        assert following.cancelled()
+    await settle()
+    assert told
+
+
+async def test_a_failed_field_ends_no_subscription(acme: Workspace) -> None:
+    talk = await acme.talk("ada", "bob")
+    query, variables = changes_of(acme.id, talk, "cursor message { conversation { participants"
+                                  " (first: 1000) { totalCount } } }")  # fmt: skip
+    async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
+        for _ in range(2):
+            await acme.message(talk, "ada")
+            assert await first(results) == "BAD_INPUT"
+
+
+def _answer(result: Any) -> httpx.Response:
+    errors = [error.formatted for error in result.errors or ()]
+    return httpx.Response(200, content=orjson.dumps({"data": result.data, "errors": errors}))
+
+
+async def _ask(attacker: Person, query: str, **variables: Any) -> httpx.Response:
+    async with subscribed(attacker, "globex", query, **variables) as results:
+        return _answer(await anext(results))
+
+
+QUERY = changes_of(uuid4(), uuid4(), f"kind cursor {AUTHORS}")[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", ["globex.member", "globex.owner", "eve", "mia"])
+async def test_no_argument_reaches_the_other(twins: Twins, name: str) -> None:
+    """And foreign is as missing, byte for byte."""
+    attacker = twins.cast.people[name]
+    (talk, *_) = twins.acme.ids["Conversation"]
+    (own, *_) = twins.globex.ids["Conversation"]
+    cursors = [Cursors(twins.acme.id, talk).cursor(n) for n in (0, 1)]
+    missing = Cursors(uuid4(), uuid4()).cursor(0)
+    for after in (None, missing, *cursors):
+        there = await _ask(attacker, QUERY, id=gid("Conversation", talk), after=after)
+        assert not twins.leaks(there)
+        nowhere = await _ask(attacker, QUERY, id=gid("Conversation", uuid4()), after=after)
+        assert there.content == nowhere.content
+    for cursor in cursors:
+        foreign = await _ask(attacker, QUERY, id=gid("Conversation", own), after=cursor)
+        nobodys = await _ask(attacker, QUERY, id=gid("Conversation", own), after=missing)
+        assert foreign.content == nobodys.content
+        assert not twins.leaks(foreign)
+        assert "errors" in foreign.json()
+    for kind, id in twins.acme.some():
+        answer = await _ask(attacker, QUERY, id=gid(kind, id))
+        assert not twins.leaks(answer)
+    at_home = twins.cast.people[f"{SECRET}.member"]
+    query, variables = changes_of(twins.acme.id, talk, f"kind cursor {AUTHORS}")
+    async with subscribed(at_home, "acme", query, **variables) as results:
+        assert twins.leaks(_answer(await anext(results)))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_inbox_is_of_one_workspace(twins: Twins) -> None:
+    """Of eve, who takes part in both."""
+    both = [twin.ids["Conversation"][0] for twin in (twins.acme, twins.globex)]
+    async with subscribed(twins.cast.people["eve"], "globex", INBOX) as results:
+        told = asyncio.ensure_future(anext(results))
+        while not told.done():
+            for talk in both:
+                await twins.cast.connection.execute(
+                    "UPDATE conversations SET updated_at = now() WHERE id = $1", talk
+                )
+            await asyncio.wait([told], timeout=OFTEN)
+        for _ in range(3):
+            answer = _answer(await told)
+            assert not twins.leaks(answer)
+            assert answer.json()["data"] == {"inboxChanges": {"id": gid("Conversation", both[1])}}
+            for talk in both:
+                await twins.cast.connection.execute(
+                    "UPDATE conversations SET updated_at = now() WHERE id = $1", talk
+                )
+            told = asyncio.ensure_future(anext(results))
+        told.cancel()
+        await asyncio.wait([told])
