@@ -73,6 +73,7 @@ def serve(settings: Settings, announce: Callable[[str], None], app: str = APP) -
                 factory=True,
                 loop="uvloop",
                 http="httptools",
+                ws="server.websocket_protocol:BoundedProtocol",
                 log_level="warning",
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )

@@ -1,4 +1,4 @@
-"""The ASGI app: `uvicorn --factory server.app:create_app`."""
+"""The ASGI app of `uvicorn --factory server.app:create_app`, as docs/operations.md starts it."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware

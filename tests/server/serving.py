@@ -9,11 +9,13 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.websocket_protocol import BoundedProtocol
+
 
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """The address, once it answers."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws=BoundedProtocol))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

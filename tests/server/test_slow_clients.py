@@ -12,10 +12,13 @@ import psutil
 import pytest
 from starlette.types import Message
 
+from server import websocket_protocol
 from server.app import create_app
+from tests.conftest import Database
 from tests.graph import SETTINGS
 from tests.server.pair import Pair, paired, until
 from tests.server.processes import LONG, token_of
+from tests.server.serving import serving
 from tests.server.sockets import FOLLOW, PROTOCOL, Room, room_of, socket_of
 from tests.server.test_connections import has_room
 
@@ -130,3 +133,50 @@ async def test_who_takes_nothing_is_not_waited_for(sent: str) -> None:
     scope = {"type": "websocket", "path": "/graphql", "headers": [], "subprotocols": [PROTOCOL]}
     async with asyncio.timeout(LONG):
         await app(scope, receive, send)
+
+
+HANDSHAKE = f"""GET /graphql HTTP/1.1
+Host: parley.test
+Upgrade: websocket
+Connection: Upgrade
+Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Protocol: {PROTOCOL}
+
+""".replace("\n", "\r\n").encode()
+PINGS = (b"\x89\xfd" + bytes(4 + 125)) * 1000
+NO_MORE = 2.0
+"""Seconds in which nothing is taken."""
+
+
+@pytest.mark.parametrize("between", [b"", b"\x81\x9c" + bytes(4) + b'{"type":"complete","id":"1"}'])
+async def test_who_only_sends_pings_is_read_no_further(
+    monkeypatch: pytest.MonkeyPatch, database: Database, between: bytes
+) -> None:
+    """And is cut off, with what they would not take."""
+    monkeypatch.setattr(websocket_protocol, "TAKES_NOTHING_SECONDS", 2 * NO_MORE)
+    changed = {"connection_init_seconds": LONG, "database_url": database.url("parley_app")}
+    app = create_app(SETTINGS.model_copy(update=changed))
+    with serving(app) as address:
+        host, port = address.removeprefix("http://").split(":")
+        connection = await asyncio.to_thread(sockets.create_connection, (host, int(port)))
+        with connection:
+            connection.settimeout(NO_MORE)
+            connection.sendall(HANDSHAKE)
+            assert connection.recv(12) == b"HTTP/1.1 101"
+            sent = await asyncio.to_thread(sent_until_refused, connection, PINGS + between)
+            assert sent < BYTES / 2
+            connection.settimeout(LONG)
+            with pytest.raises(ConnectionError):
+                await asyncio.to_thread(sent_until_refused, connection, PINGS)
+
+
+def sent_until_refused(connection: sockets.socket, data: bytes) -> int:
+    """How many bytes were taken."""
+    sent = 0
+    while sent < 4 * BYTES:
+        try:
+            sent += connection.send(data)
+        except TimeoutError:
+            break
+    return sent
