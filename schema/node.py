@@ -5,16 +5,18 @@ shows and, as Private, those that its fields need.
 """
 
 import base64
+from binascii import b2a_base64
 from typing import Any, overload
 from uuid import UUID
 
 import strawberry
 
 from core.errors import BadInput
+from execution.types import by_class
 
 
 def global_id(node_type: str, id: UUID) -> strawberry.ID:
-    return strawberry.ID(base64.b64encode(f"{node_type}:{id}".encode()).decode())
+    return strawberry.ID(b2a_base64(f"{node_type}:{id}".encode(), newline=False).decode())
 
 
 def parse_global_id(text: str) -> tuple[str, UUID] | None:
@@ -51,9 +53,11 @@ class Node:
         return global_id(self.node_type, self.id)
 
     @classmethod
+    @by_class
     def resolve_type(cls, row: Any, *_: object) -> str:
         return str(row.node_type)
 
     @classmethod
+    @by_class
     def is_type_of(cls, row: Any, _: object) -> bool:
         return bool(row.node_type == cls.__name__)

@@ -1,27 +1,22 @@
-from dataclasses import replace
 from datetime import datetime
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
-from strawberry.schema.types.base_scalars import DateTimeDefinition, wrap_parser
+from strawberry.extensions import MaxTokensLimiter
 from strawberry.types import ExecutionContext
 
+from core.metrics import OPERATIONS
+from execution.documents import Documents, Known
+from execution.executor import CompiledExecutor
+from schema.context import Context
 from schema.cost import Cost
 from schema.errors import refusal_code
 from schema.mutation import Mutation
 from schema.query import Query
+from schema.scalars import DATE_TIME, WRITERS
 from schema.snapshot import Snapshot
 
 MAX_TOKENS = 2000
-DOCUMENTS = 256
-
-
-# Strawberry's own parser overflows at the end of the year 9999.
-DATE_TIME = replace(
-    DateTimeDefinition,
-    parse_value=wrap_parser(datetime.fromisoformat, "DateTime", (ValueError, OverflowError)),
-)
 
 
 class Schema(strawberry.Schema):
@@ -36,15 +31,28 @@ class Schema(strawberry.Schema):
                 error.extensions = {"code": refusal_code(error, executed=executed)}
 
 
+class Executor(CompiledExecutor):
+    # Kept for all requests: an app sends the same few documents again and again.
+    documents = Documents(256)
+    writers = WRITERS
+
+    @classmethod
+    def compiles_after(cls, context: Context) -> int | None:
+        return context.services.settings.compile_after
+
+    @classmethod
+    def executed(cls, fallback: str | None) -> None:
+        OPERATIONS.labels(fallback or "").inc()
+
+
 schema = Schema(
     query=Query,
     mutation=Mutation,
+    execution_context_class=Executor,
     scalar_overrides={datetime: DATE_TIME},
     extensions=[
         lambda: MaxTokensLimiter(MAX_TOKENS),
-        # Kept for all requests: an app sends the same few documents again and again.
-        lambda: ParserCache(maxsize=DOCUMENTS),
-        lambda: ValidationCache(maxsize=DOCUMENTS),
+        lambda: Known(Executor.documents),
         Cost,
         Snapshot,
     ],
