@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 MAX_FIELDS = 1000
 """Of a plan. Fragments that spread others can ask for 2^n of them in n lines."""
 
+MAX_DEPTH = 100
+"""What is planned deeper, Python's stack may not hold when it is executed."""
+
 
 class Unplanned(Exception):
     """graphql-core executes the operation; the argument says why, in a word."""
@@ -55,11 +58,7 @@ class Plan:
 def plan_of(executor: "CompiledExecutor") -> Plan:
     """Raises Unplanned."""
     planner = _Planner(executor)
-    try:
-        return Plan(tuple(planner.roots()), planner.size)
-    except RecursionError:
-        pass
-    raise Unplanned("depth")
+    return Plan(tuple(planner.roots()), planner.size)
 
 
 class _Planner:
@@ -69,6 +68,7 @@ class _Planner:
         self.strawberry: Schema = getattr(executor.schema, "_strawberry_schema")  # noqa: B009
         self.writers: Mapping[str, Writer] = executor.writers
         self.size = 0
+        self.depth = 0
 
     def roots(self) -> list[Selection]:
         executor, operation = self.executor, self.executor.operation
@@ -133,7 +133,12 @@ class _Planner:
             field.details,
             executor.hide_suggestions,
         ).grouped_field_set
-        return ObjectPosition(type, field, self.selection(bare, fields))
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unplanned("depth")
+        position = ObjectPosition(type, field, self.selection(bare, fields))
+        self.depth -= 1
+        return position
 
     def abstract(
         self, type: GraphQLOutputType, bare: GraphQLAbstractType, field: Field

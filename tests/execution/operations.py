@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql import (
     GraphQLArgument,
+    GraphQLField,
     GraphQLSchema,
     get_named_type,
     is_abstract_type,
@@ -36,12 +37,12 @@ class Operations:
     variables: dict[str, Any] = field(default_factory=dict)
     aliases: int = 0
 
-    def write(self) -> str:
-        is_mutation = self.chance(0.1) and self.schema.mutation_type is not None
-        root = self.schema.mutation_type if is_mutation else self.schema.query_type
+    def write(self, kind: str = "") -> str:
+        """A `kind` of operation, or any."""
+        kind = kind or ("mutation" if self.chance(0.1) else "query")
+        root = self.schema.mutation_type if kind == "mutation" else self.schema.query_type
         selections = self.selections(root, self.random.randrange(1, 4))
         declared = ", ".join(f"${name}: {type}" for name, type in self.declared.items())
-        kind = "mutation" if is_mutation else "query"
         head = f"{kind} Asked{f'({declared})' if declared else ''}"
         return "\n".join((f"{head} {{ {selections} }}", *self.fragments))
 
@@ -80,11 +81,7 @@ class Operations:
         if name == "__typename":
             return name
         definition = type.fields[name]
-        arguments = [
-            f"{key}: {self.argument(argument)}"
-            for key, argument in definition.args.items()
-            if self.chance(0.5)
-        ]
+        arguments = self.arguments(definition)
         text = name + (f"({', '.join(arguments)})" if arguments else "") + self.condition()
         if arguments or self.chance(0.15):
             self.aliases += 1
@@ -93,6 +90,13 @@ class Operations:
         if is_composite_type(below):
             text += f" {{ {self.selections(below, depth - 1)} }}"
         return text
+
+    def arguments(self, definition: GraphQLField) -> list[str]:
+        return [
+            f"{name}: {self.argument(argument)}"
+            for name, argument in definition.args.items()
+            if self.chance(0.5)
+        ]
 
     def with_fragment(self, type: Any, selected: list[str]) -> list[str]:
         cut = self.random.randrange(1, len(selected))
