@@ -27,7 +27,7 @@ class Derived(FieldExtension):
         except Exception:  # noqa: BLE001 - of one of them
             return each(self.value, objects)
 
-    def resolve(self, next_: object, source: Any, info: object) -> Any:  # noqa: ARG002
+    def resolve(self, next_: object, source: Any, info: object, **_: object) -> Any:  # noqa: ARG002
         """As graphql-core asks, object by object."""
         return self.value(source)
 
