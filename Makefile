@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test model lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
+.PHONY: help run test model differential lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -18,6 +18,9 @@ run: venv ## everything, on http://127.0.0.1:8000: database, migrations, demo wo
 	elif ! command -v npm >/dev/null; then echo "npm is missing: a plainer page than GraphiQL serves"; \
 	else $(MAKE) --no-print-directory $(BUILT) || echo "GraphiQL was not built: a plainer page serves"; fi
 	@exec $(BIN)/python -m ops dev
+
+differential: dev-venv ## the executor against graphql-core, on 30,000 random operations
+	@DIFFERENTIAL=30000 $(BIN)/python -m pytest -q -n 2 tests/execution/test_differential.py
 
 test: dev-venv chromium explorer $(CLIENTS) lint types explorer-types imports ## every check that a change must pass
 	$(STEP) "tests, on a PostgreSQL of their own"

@@ -26,6 +26,10 @@ Limit = Annotated[RateLimitItem | None, BeforeValidator(_limit)]
 """As "100/minute", "10/5 minutes", or "off"."""
 
 
+def _or_off(value: object) -> object:
+    return None if value == "off" else value
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="PARLEY_",
@@ -126,6 +130,13 @@ class Settings(BaseSettings):
 
     seed_password: SecretStr | None = None
     """Of the demo workspace's people, who get one each when it is unset."""
+
+    compile_after: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_or_off)] = 1
+    """How often graphql-core executes an operation before it is compiled (docs/execution.md), or
+    "off"."""
+
+    metrics_token: SecretStr | None = None
+    """Bearer token of /metrics. Unset: there is no /metrics."""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
     max_document_bytes: Annotated[int, Field(ge=0)] = 500_000

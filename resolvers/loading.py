@@ -20,15 +20,30 @@ class Loaders:
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
-        loader = self._loaders.get((batch, viewer))
-        if loader is None:
-            loader = self._loaders[batch, viewer] = self._loader(batch, viewer)
-        future = loader.load(key)
+        future = self._of(batch, viewer).load(key)
         future.add_done_callback(_seen)
         # graphql-core cancels the siblings of a failed non-null field; what they wait for is
         # shared with the rest of the request.
         result: R = await asyncio.shield(future)
         return result
+
+    async def load_many(
+        self, batch: Batch[K, R], viewer: Identity, keys: Sequence[K]
+    ) -> list[R | BaseException]:
+        """Of each key the result, or the error that stands for it."""
+        loader = self._of(batch, viewer)
+        futures = [loader.load(key) for key in keys]
+        if waiting := [future for future in futures if not future.done()]:
+            for future in waiting:
+                future.add_done_callback(_seen)
+            await asyncio.wait(waiting)  # which does not cancel them when it is cancelled
+        return [future.exception() or future.result() for future in futures]
+
+    def _of(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
+        loader = self._loaders.get((batch, viewer))
+        if loader is None:
+            loader = self._loaders[batch, viewer] = self._loader(batch, viewer)
+        return loader
 
     def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
         async def load_batch(keys: list[K]) -> list[R]:

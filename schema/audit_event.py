@@ -8,8 +8,8 @@ from strawberry.scalars import JSON
 from core.errors import BadInput
 from resolvers.audit_event import AuditFilter as Filter
 from resolvers.audit_event import Target
-from resolvers.user import UserRow, users_by_id
-from schema.context import Info
+from resolvers.user import users_by_id
+from schema.loading import loaded
 from schema.node import Node, key_of, parse_global_id
 from schema.user import User
 
@@ -24,11 +24,9 @@ class AuditEvent(Node):
     actor_id: strawberry.Private[UUID | None]
     target_id: strawberry.Private[str | None]
 
-    @strawberry.field(
-        description="Null for a command, and when the user is gone.", graphql_type=User | None
+    actor: User | None = loaded(
+        users_by_id, "actor_id", description="Null for a command, and when the user is gone."
     )
-    async def actor(self, info: Info) -> UserRow | None:
-        return await info.context.load_one(users_by_id, self.actor_id)
 
     @strawberry.field(
         name="targetId", description="The id of what was acted on, which may be gone since."

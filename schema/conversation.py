@@ -1,33 +1,57 @@
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.types.field import StrawberryField
 
 from resolvers.conversation import ConversationFilter as Filter
 from resolvers.conversation import ConversationOrder
 from resolvers.message import (
     BY_SEQUENCE,
-    MessageRow,
     all_messages_by_conversation,
     deleted_message_counts_by_conversation,
     last_messages_by_conversation,
     messages_by_conversation,
 )
-from resolvers.paging import PageArguments, Slice
 from resolvers.user import (
     BY_JOINING,
-    UserRow,
     participant_counts_by_conversation,
     participants_by_conversation,
     users_by_id,
 )
-from schema.context import Info
+from schema.context import Context
+from schema.loading import loaded
 from schema.message import Message
 from schema.node import Node, key_of
-from schema.pagination import Connection, Paged
+from schema.pagination import Connection, Pages, argument, pages
 from schema.user import User
 
 strawberry.enum(ConversationOrder)
+
+
+class Messages(Pages):
+    """With deleted ones, if asked to; the others are counted in the conversation's row."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            messages_by_conversation, BY_SEQUENCE, deleted_message_counts_by_conversation
+        )
+
+    def apply(self, field: StrawberryField) -> None:
+        super().apply(field)
+        field.arguments = [*field.arguments, argument("include_deleted", bool | None, None, False)]
+
+    async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
+        if arguments.get("include_deleted"):
+            return await context.load_many(all_messages_by_conversation, keys)
+        return await super().load(context, keys, arguments)
+
+    async def count(self, context: Context, object: Any, arguments: dict[str, Any]) -> int:
+        total: int = object.message_count
+        if arguments.get("include_deleted"):
+            total += await super().count(context, object, arguments)
+        return total
 
 
 @strawberry.type
@@ -42,36 +66,14 @@ class Conversation(Node):
     deleted_at: datetime | None
     owner_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="Null when the user is gone.", graphql_type=User | None)
-    async def owner(self, info: Info) -> UserRow | None:
-        return await info.context.load_one(users_by_id, self.owner_id)
-
-    @strawberry.field(graphql_type=Connection[User], extensions=[Paged()])
-    async def participants(self, info: Info, arguments: PageArguments) -> Slice[UserRow]:
-        load = info.context.load
-        rows = await load(participants_by_conversation, (self.id, arguments.page(BY_JOINING)))
-        return rows.counted(lambda: load(participant_counts_by_conversation, self.id))
-
-    @strawberry.field(
-        description="By sequence.", graphql_type=Connection[Message], extensions=[Paged()]
+    owner: User | None = loaded(users_by_id, "owner_id", description="Null when the user is gone.")
+    participants: Connection[User] = pages(
+        participants_by_conversation, BY_JOINING, participant_counts_by_conversation
     )
-    async def messages(
-        self, info: Info, arguments: PageArguments, include_deleted: bool | None = False
-    ) -> Slice[MessageRow]:
-        batch = all_messages_by_conversation if include_deleted else messages_by_conversation
-        load, total = info.context.load, self.message_count
-        rows = await load(batch, (self.id, arguments.page(BY_SEQUENCE)))
-
-        async def count() -> int:
-            if include_deleted:
-                return total + await load(deleted_message_counts_by_conversation, self.id)
-            return total
-
-        return rows.counted(count)
-
-    @strawberry.field(graphql_type=Message | None)
-    async def last_message(self, info: Info) -> MessageRow | None:
-        return await info.context.load(last_messages_by_conversation, self.id)
+    messages: Connection[Message] = strawberry.field(
+        description="By sequence.", extensions=[Messages()]
+    )
+    last_message: Message | None = loaded(last_messages_by_conversation, "id")
 
 
 @strawberry.input

@@ -9,15 +9,13 @@ from resolvers.document import contents_by_document
 from resolvers.document_search import DocumentFilter as Filter
 from resolvers.message import (
     NEWEST,
-    MessageRow,
     message_counts_by_document,
     messages_by_document,
 )
-from resolvers.paging import PageArguments, Slice
-from resolvers.user import UserRow, users_by_id
-from schema.context import Info
+from resolvers.user import users_by_id
+from schema.loading import loaded
 from schema.node import Node, key_of
-from schema.pagination import Connection, Paged
+from schema.pagination import Connection, pages
 from schema.user import User
 
 if TYPE_CHECKING:
@@ -36,23 +34,14 @@ class Document(Node):
     size: int = strawberry.field(description="Bytes of content.")
     owner_id: strawberry.Private[UUID | None]
 
-    @strawberry.field
-    async def content(self, info: Info) -> str | None:
-        return await info.context.load(contents_by_document, self.id)
-
-    @strawberry.field(graphql_type=User | None)
-    async def owner(self, info: Info) -> UserRow | None:
-        return await info.context.load_one(users_by_id, self.owner_id)
-
-    @strawberry.field(
+    content: str | None = loaded(contents_by_document, "id")
+    owner: User | None = loaded(users_by_id, "owner_id")
+    cited_by: Connection[Annotated["Message", strawberry.lazy("schema.message")]] = pages(
+        messages_by_document,
+        NEWEST,
+        message_counts_by_document,
         description="Messages that used it, newest first, as far as the viewer sees them.",
-        graphql_type=Connection[Annotated["Message", strawberry.lazy("schema.message")]],
-        extensions=[Paged()],
     )
-    async def cited_by(self, info: Info, arguments: PageArguments) -> Slice[MessageRow]:
-        load = info.context.load
-        rows = await load(messages_by_document, (self.id, arguments.page(NEWEST)))
-        return rows.counted(lambda: load(message_counts_by_document, self.id))
 
 
 @strawberry.input

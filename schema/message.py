@@ -1,16 +1,18 @@
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
-from resolvers.conversation import ConversationRow, conversations_by_message
-from resolvers.document import MAX_CITATIONS, DocumentRow, documents_by_message
+from resolvers.conversation import conversations_by_message
+from resolvers.document import MAX_CITATIONS, documents_by_message
 from resolvers.message import MessageRole
-from resolvers.user import UserRow, users_by_id
-from schema.context import Info
+from resolvers.user import users_by_id
+from schema.context import Context
 from schema.document import Document
+from schema.loading import Loaded, loaded
 from schema.node import Node
 from schema.user import User
 
@@ -18,6 +20,22 @@ if TYPE_CHECKING:
     from schema.conversation import Conversation
 
 strawberry.enum(MessageRole)
+
+
+class Citations(Loaded):
+    """None of a message that is deleted."""
+
+    def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:  # noqa: ARG002
+        return [message.id if message.deleted_at is None else None for message in objects]
+
+    def values(
+        self,
+        context: Context,  # noqa: ARG002
+        objects: Sequence[Any],  # noqa: ARG002
+        loaded: list[Any],
+        arguments: dict[str, Any],  # noqa: ARG002
+    ) -> list[Any]:
+        return [[] if documents is None else documents for documents in loaded]
 
 
 @strawberry.type
@@ -33,24 +51,14 @@ class Message(Node):
     conversation_id: strawberry.Private[UUID]
     author_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(
-        graphql_type=Annotated["Conversation", strawberry.lazy("schema.conversation")]
+    conversation: Annotated["Conversation", strawberry.lazy("schema.conversation")] = loaded(
+        conversations_by_message, "conversation_id"
     )
-    async def conversation(self, info: Info) -> ConversationRow | None:
-        return await info.context.load(conversations_by_message, self.conversation_id)
-
-    @strawberry.field(
-        description="Null for the assistant and the system.", graphql_type=User | None
+    author: User | None = loaded(
+        users_by_id, "author_id", description="Null for the assistant and the system."
     )
-    async def author(self, info: Info) -> UserRow | None:
-        return await info.context.load_one(users_by_id, self.author_id)
-
-    @strawberry.field(
+    used_documents: list[Document] = strawberry.field(
         description="Those that the viewer may see, in the stored order, of the first"
         f" {MAX_CITATIONS}.",
-        graphql_type=list[Document],
+        extensions=[Citations(documents_by_message, "id")],
     )
-    async def used_documents(self, info: Info) -> list[DocumentRow]:
-        if self.deleted_at is not None:
-            return []
-        return await info.context.load(documents_by_message, self.id)

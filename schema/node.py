@@ -5,6 +5,7 @@ shows and, as Private, those that its fields need.
 """
 
 import base64
+from binascii import b2a_base64
 from collections.abc import Sequence
 from typing import Any, overload
 from uuid import UUID
@@ -12,10 +13,13 @@ from uuid import UUID
 import strawberry
 
 from core.errors import BadInput
+from execution.batched import Derived
+from execution.reading import Attribute
+from execution.types import by_class
 
 
 def global_id(node_type: str, id: UUID) -> strawberry.ID:
-    return strawberry.ID(base64.b64encode(f"{node_type}:{id}".encode()).decode())
+    return strawberry.ID(b2a_base64(f"{node_type}:{id}".encode(), newline=False).decode())
 
 
 def parse_global_id(text: str) -> tuple[str, UUID] | None:
@@ -47,19 +51,29 @@ def keys_of(ids: Sequence[str], node_type: str, *field: str) -> list[UUID]:
     return [key_of(id, node_type, *field, str(n)) for n, id in enumerate(ids)]
 
 
+class GlobalIds(Derived):
+    node_type = Attribute("node_type")
+    id = Attribute("id")
+
+    def values(self, objects: Sequence[Any]) -> list[Any]:
+        types = map(self.node_type.getter(objects), objects)
+        ids = map(self.id.getter(objects), objects)
+        return list(map(global_id, types, ids))
+
+
 @strawberry.interface(description="An object with a globally unique, opaque id.")
 class Node:
     node_type: strawberry.Private[str]
     id: strawberry.Private[UUID]
 
-    @strawberry.field(name="id")
-    def global_id(self) -> strawberry.ID:
-        return global_id(self.node_type, self.id)
+    global_id: strawberry.ID = strawberry.field(name="id", extensions=[GlobalIds()])
 
     @classmethod
+    @by_class
     def resolve_type(cls, row: Any, *_: object) -> str:
         return str(row.node_type)
 
     @classmethod
+    @by_class
     def is_type_of(cls, row: Any, _: object) -> bool:
         return bool(row.node_type == cls.__name__)

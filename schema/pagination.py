@@ -1,6 +1,7 @@
 """Relay's connections (relay.dev/graphql/connections.htm), read off `resolvers.paging.Slice`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import strawberry
@@ -9,7 +10,10 @@ from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from resolvers.paging import MAX_PAGE, PageArguments
+from resolvers.loading import Batch
+from resolvers.paging import MAX_PAGE, Order, PageArguments, Slice
+from schema.context import Context
+from schema.loading import Loaded
 
 T = TypeVar("T")
 
@@ -40,33 +44,87 @@ class Connection(Generic[T]):
         return await self.count()
 
 
+NAMES: tuple[str, ...] = PageArguments._fields
+TYPES = {"first": int, "after": str, "last": int, "before": str}
+DESCRIPTIONS = {
+    "first": f"The first n rows, 1 to {MAX_PAGE}.",
+    "after": "Only rows after this cursor.",
+    "last": f"The last n rows, 1 to {MAX_PAGE}.",
+    "before": "Only rows before this cursor.",
+}
+
+
+def argument(name: str, type: Any, description: str | None, default: Any) -> StrawberryArgument:
+    return StrawberryArgument(
+        python_name=name,
+        graphql_name=None,
+        type_annotation=StrawberryAnnotation(type),
+        description=description,
+        default=default,
+    )
+
+
+def page_arguments(names: tuple[str, ...] = NAMES) -> list[StrawberryArgument]:
+    return [
+        argument(name, TYPES[name] | None, DESCRIPTIONS[name], strawberry.UNSET) for name in names
+    ]
+
+
 class Paged(FieldExtension):
     """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
 
-    names: tuple[str, ...] = PageArguments._fields
+    names = NAMES
 
     def apply(self, field: StrawberryField) -> None:
-        descriptions = {
-            "first": f"The first n rows, 1 to {MAX_PAGE}.",
-            "after": "Only rows after this cursor.",
-            "last": f"The last n rows, 1 to {MAX_PAGE}.",
-            "before": "Only rows before this cursor.",
-        }
-        types = {"first": int, "after": str, "last": int, "before": str}
-        field.arguments = [
-            StrawberryArgument(
-                python_name=name,
-                graphql_name=None,
-                type_annotation=StrawberryAnnotation(types[name] | None),
-                description=description,
-                default=strawberry.UNSET,
-            )
-            for name, description in descriptions.items()
-            if name in self.names
-        ] + [argument for argument in field.arguments if argument.python_name != "arguments"]
+        own = [argument for argument in field.arguments if argument.python_name != "arguments"]
+        field.arguments = page_arguments(self.names) + own
 
     async def resolve_async(
         self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **values: Any
     ) -> Any:
         arguments = PageArguments(**{name: values.pop(name, None) for name in self.names})
         return await next_(source, info, arguments=arguments, **values)
+
+
+class Pages(Loaded):
+    """A page under each of many objects: those of a level are read together."""
+
+    def __init__(self, batch: Batch[Any, Any], order: Order, counts: Batch[Any, int]) -> None:
+        super().__init__(batch, "id")
+        self.order = order
+        self.counts = counts
+
+    def apply(self, field: StrawberryField) -> None:
+        field.arguments = page_arguments()
+
+    def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:
+        """Raises BadInput."""
+        asked = PageArguments(**{name: arguments.get(name) for name in NAMES})
+        page = asked.page(self.order)
+        return [(key, page) for key in self.read(objects)]
+
+    def values(
+        self,
+        context: Context,
+        objects: Sequence[Any],
+        loaded: list[Any],
+        arguments: dict[str, Any],
+    ) -> list[Any]:
+        for object, slice in zip(objects, loaded, strict=True):
+            if isinstance(slice, Slice):
+                slice.counted(partial(self.count, context, object, arguments))
+        return loaded
+
+    async def count(self, context: Context, object: Any, arguments: dict[str, Any]) -> int:  # noqa: ARG002
+        total: int = await context.load(self.counts, object.id)
+        return total
+
+
+def pages(
+    batch: Batch[Any, Any],
+    order: Order,
+    counts: Batch[Any, int],
+    description: str | None = None,
+) -> Any:
+    """A connection that each of the type's objects has; `counts` count its rows by their ids."""
+    return strawberry.field(description=description, extensions=[Pages(batch, order, counts)])

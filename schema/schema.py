@@ -1,38 +1,30 @@
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
-from strawberry.schema.types.base_scalars import DateTimeDefinition, wrap_parser
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from core.errors import BadInput
+from core.metrics import OPERATIONS
+from execution.documents import Documents, Known
+from execution.executor import CompiledExecutor
 from schema.context import Context
 from schema.cost import Cost
 from schema.errors import as_graphql_error, refusal_code
 from schema.mutation import Mutation
 from schema.query import Query
+from schema.scalars import DATE_TIME, WRITERS
 from schema.snapshot import Snapshot
 from schema.subscription import Subscription
 
 MAX_TOKENS = 2000
-DOCUMENTS = 256
-
-
-# Strawberry's own parser overflows at the end of the year 9999.
-DATE_TIME = replace(
-    DateTimeDefinition,
-    parse_value=wrap_parser(datetime.fromisoformat, "DateTime", (ValueError, OverflowError)),
-)
-
-
 NO_STREAM = "A subscription needs a WebSocket, or a POST with Accept: text/event-stream."
 
 
@@ -72,16 +64,29 @@ class Schema(strawberry.Schema):
                 error.extensions = {"code": refusal_code(error, executed=executed)}
 
 
+class Executor(CompiledExecutor):
+    # Kept for all requests: an app sends the same few documents again and again.
+    documents = Documents(256)
+    writers = WRITERS
+
+    @classmethod
+    def compiles_after(cls, context: Context) -> int | None:
+        return context.services.settings.compile_after
+
+    @classmethod
+    def executed(cls, fallback: str | None) -> None:
+        OPERATIONS.labels(fallback or "").inc()
+
+
 schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
+    execution_context_class=Executor,
     scalar_overrides={datetime: DATE_TIME},
     extensions=[
         lambda: MaxTokensLimiter(MAX_TOKENS),
-        # Kept for all requests: an app sends the same few documents again and again.
-        lambda: ParserCache(maxsize=DOCUMENTS),
-        lambda: ValidationCache(maxsize=DOCUMENTS),
+        lambda: Known(Executor.documents),
         Cost,
         Snapshot,
     ],

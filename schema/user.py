@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
@@ -7,19 +7,27 @@ from core.viewer import Viewer
 from resolvers.access import sees_private
 from resolvers.conversation import (
     RECENT,
-    ConversationRow,
     conversation_counts_by_user,
     conversations_by_user,
 )
-from resolvers.membership import MembershipRow, memberships_by_user
-from resolvers.paging import PageArguments, Slice
-from schema.context import Info
+from resolvers.membership import memberships_by_user
+from schema.context import Context, Info
+from schema.loading import Loaded
 from schema.node import Node
-from schema.pagination import Connection, Paged
+from schema.pagination import Connection, pages
 
 if TYPE_CHECKING:
     from schema.conversation import Conversation
     from schema.membership import Membership
+
+
+class InWorkspace(Loaded):
+    """Nowhere, when the request names no workspace."""
+
+    async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
+        if not isinstance(context.who, Viewer):
+            return [None] * len(keys)
+        return await super().load(context, keys, arguments)
 
 
 @strawberry.type
@@ -43,21 +51,17 @@ class User(Node):
     def visible_last_login_at(self, info: Info) -> datetime | None:
         return self.last_login_at if sees_private(info.context.identity, self.id) else None
 
-    @strawberry.field(
-        description="In the request's workspace.",
-        graphql_type=Annotated["Membership", strawberry.lazy("schema.membership")] | None,
+    membership: Annotated["Membership", strawberry.lazy("schema.membership")] | None = (
+        strawberry.field(
+            description="In the request's workspace.",
+            extensions=[InWorkspace(memberships_by_user, "id")],
+        )
     )
-    async def membership(self, info: Info) -> MembershipRow | None:
-        if not isinstance(info.context.who, Viewer):
-            return None
-        return await info.context.load(memberships_by_user, self.id)
-
-    @strawberry.field(
-        description="Those that they take part in and the viewer may see.",
-        graphql_type=Connection[Annotated["Conversation", strawberry.lazy("schema.conversation")]],
-        extensions=[Paged()],
+    conversations: Connection[Annotated["Conversation", strawberry.lazy("schema.conversation")]] = (
+        pages(
+            conversations_by_user,
+            RECENT,
+            conversation_counts_by_user,
+            description="Those that they take part in and the viewer may see.",
+        )
     )
-    async def conversations(self, info: Info, arguments: PageArguments) -> Slice[ConversationRow]:
-        load = info.context.load
-        rows = await load(conversations_by_user, (self.id, arguments.page(RECENT)))
-        return rows.counted(lambda: load(conversation_counts_by_user, self.id))

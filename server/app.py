@@ -15,6 +15,7 @@ from server.graphql import GraphQLView
 from server.health import healthz, readyz
 from server.lifespan import Lifespan
 from server.logs import log_to_stderr
+from server.metrics import metrics_route
 from server.middleware import BodyLimit, RequestId
 from server.refresh_cookie import HEADER, REFRESH_PATH
 from server.responses import budget_headers
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             Route(REFRESH_PATH, graphql),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *([metrics_route(settings.metrics_token)] if settings.metrics_token else []),
             assets(),
         ],
         middleware=[

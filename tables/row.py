@@ -12,6 +12,8 @@ class Row(asyncpg.Record):
     """A row as it came, read by attribute. Each noun has its own subclass, annotated with the
     columns that its statements select."""
 
+    is_keyed = True  # for execution/reading.py
+
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
