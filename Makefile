@@ -1,12 +1,15 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test differential lint format types explorer-types imports chromium explorer lock upgrade clean venv dev-venv
+.PHONY: help run test bench differential lint format types explorer-types imports chromium explorer lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 PYTHON ?= python3
 BIN := .venv/bin
 BUILT := explorer/dist/.built
+MESSAGES ?= 1000000
+SECONDS ?= 6
+ROUNDS ?= 3
 PYTEST_OPTIONS ?= -q -n 2 --cov --cov-report=term
 
 help: ## what can be made
@@ -24,6 +27,10 @@ differential: dev-venv ## the executor against graphql-core, on 30,000 random op
 test: dev-venv chromium explorer lint types explorer-types imports ## every check that a change must pass
 	$(STEP) "tests, on a PostgreSQL of their own"
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+bench: dev-venv ## how fast requests are answered; MESSAGES=, SECONDS= of a run, ROUNDS=, DATA= and PEERS= (directories)
+	@$(BIN)/python -m benchmarks.requests --messages $(MESSAGES) --seconds $(SECONDS) --rounds $(ROUNDS) \
+	  $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
 
 lint: dev-venv ## format and style
 	$(STEP) "format and style"
