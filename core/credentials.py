@@ -7,9 +7,11 @@ expired. The header's `kid` chooses the key, the settings alone choose the algor
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 from uuid import UUID
@@ -33,6 +35,7 @@ LEEWAY_SECONDS = 10
 LONGEST_TOKEN = 2048
 SHORTEST_SECRET = 32  # bytes: an HMAC key shorter than its hash can be guessed
 DEVELOPMENT_KID = "development"
+REMEMBERED = 10_000
 
 CLAIMS = ["exp", "iat", "sub", "sid", "jti", "iss", "aud"]
 MALFORMED = (jwt.PyJWTError, ValueError, TypeError, LookupError, RecursionError, AttributeError)
@@ -53,6 +56,8 @@ class AccessTokens:
         self._algorithm = algorithm
         self._keys: dict[str, Key] = {kid: parse(kid, text) for kid, text in keys.items()}
         self._signing_kid = signing_kid or list(keys)[-1]
+        # A client shows the same token with each request. What is refused is not remembered.
+        self._remembered = lru_cache(REMEMBERED)(self._verify)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -82,6 +87,12 @@ class AccessTokens:
         """Raises Unauthenticated, with the same message whatever is wrong with the token."""
         if len(token) > LONGEST_TOKEN:
             raise _refusal()
+        identity, expires = self._remembered(token)
+        if expires <= time.time() - LEEWAY_SECONDS:
+            raise _refusal()
+        return identity
+
+    def _verify(self, token: str) -> tuple[Identity, int]:
         try:
             claims = jwt.decode(
                 token,
@@ -92,7 +103,7 @@ class AccessTokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": CLAIMS, "strict_aud": True},
             )
-            return Identity(UUID(claims["sub"]), UUID(claims["sid"]))
+            return Identity(UUID(claims["sub"]), UUID(claims["sid"])), int(claims["exp"])
         except MALFORMED:
             raise _refusal() from None
 

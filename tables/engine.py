@@ -70,12 +70,16 @@ class TenantEngine(LazyEngine):
         if self.pool is not None:
             raise RuntimeError("DB is open already")
         self.acquire_timeout = acquire_timeout
-        milliseconds = int(statement_timeout * 1000)
-        # In each scope, since PgBouncer refuses them when a connection starts.
-        self._limits = (
-            f"SET LOCAL jit = off; SET LOCAL statement_timeout = {milliseconds};"
-            f" SET LOCAL idle_in_transaction_session_timeout = {milliseconds};"
-        )
+        milliseconds = str(int(statement_timeout * 1000))
+        limits = {
+            "jit": "off",
+            "statement_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": milliseconds,
+        }
+        # PgBouncer refuses them when a connection starts: behind it each scope sets them.
+        behind_pgbouncer = statement_cache_size == 0
+        scoped = limits if behind_pgbouncer else {}
+        self._limits = " ".join(f"SET LOCAL {name} = {value};" for name, value in scoped.items())
         self.pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -86,7 +90,7 @@ class TenantEngine(LazyEngine):
             # The client gives up after the server had its chance to answer.
             command_timeout=statement_timeout + 5,
             timeout=acquire_timeout,
-            server_settings={"application_name": "parley"},
+            server_settings={"application_name": "parley"} | ({} if behind_pgbouncer else limits),
         )
 
     async def close(self, timeout: float = 10.0) -> None:
