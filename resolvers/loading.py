@@ -3,6 +3,7 @@ there is none. Loaders are made per operation: their cache and their viewer are 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
@@ -15,55 +16,66 @@ Batch = Callable[[Any, Sequence[K]], Awaitable[Sequence[R]]]
 
 
 class Loaders:
+    """What was found is kept until `end`."""
+
     def __init__(self) -> None:
         self._loaders: dict[tuple[Batch[Any, Any], Identity], DataLoader[Any, Any]] = {}
+        self._found: dict[tuple[Batch[Any, Any], Identity], dict[Any, Any]] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
-        future = self._of(batch, viewer).load(key)
-        future.add_done_callback(_seen)
-        # graphql-core cancels the siblings of a failed non-null field; what they wait for is
-        # shared with the rest of the request.
-        result: R = await asyncio.shield(future)
+        (result,) = await self.load_many(batch, viewer, (key,))
+        if isinstance(result, BaseException):
+            raise result
         return result
 
     async def load_many(
         self, batch: Batch[K, R], viewer: Identity, keys: Sequence[K]
     ) -> list[R | BaseException]:
         """Of each key the result, or the error that stands for it."""
-        loader = self._of(batch, viewer)
-        futures = [loader.load(key) for key in keys]
-        if waiting := [future for future in futures if not future.done()]:
-            for future in waiting:
-                future.add_done_callback(_seen)
-            await asyncio.wait(waiting)  # which does not cancel them when it is cancelled
-        return [future.exception() or future.result() for future in futures]
+        found = self._found.setdefault((batch, viewer), {})
+        wanted = tuple(key for key in keys if key not in found)
+        if wanted:
+            try:
+                # One future for all of them, and of this call alone: it may be cancelled.
+                results = await self._loader(batch, viewer).load(wanted)
+            except Exception as error:  # noqa: BLE001 - whatever a batch raises
+                results = [error] * len(wanted)
+            found.update(zip(wanted, results, strict=True))
+        return [found[key] for key in keys]
 
-    def _of(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
+    def found(self, batch: Batch[K, R], viewer: Identity, key: K, result: R) -> None:
+        """Known already: nobody needs to look for it."""
+        self._found.setdefault((batch, viewer), {})[key] = result
+
+    def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[Any, Any]:
         loader = self._loaders.get((batch, viewer))
         if loader is None:
-            loader = self._loaders[batch, viewer] = self._loader(batch, viewer)
+            loader = self._loaders[batch, viewer] = _loader(batch, viewer, self._running)
         return loader
 
-    def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
-        async def load_batch(keys: list[K]) -> list[R]:
-            if task := asyncio.current_task():
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
-            return list(await batch(viewer, keys))
-
-        return DataLoader(load_batch)
-
-    def cancel(self) -> None:
-        """Nobody waits any more: batches that run are shielded, and would run on."""
+    def end(self) -> None:
+        """Nobody waits any more: batches that run would run on."""
+        self._loaders.clear()
+        self._found.clear()
         for task in list(self._running):
             task.cancel()
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
-    """A batch that fails after those who waited for it were cancelled is no fault to be logged."""
-    if not future.cancelled():
-        future.exception()
+def _loader(
+    batch: Batch[K, R], viewer: Identity, running: set[asyncio.Task[Any]]
+) -> DataLoader[Any, Any]:
+    """Of lists of keys. Those that are asked for in one moment become one call of the batch."""
+
+    async def load(lists: list[tuple[K, ...]]) -> list[list[R]]:
+        if task := asyncio.current_task():
+            running.add(task)
+            task.add_done_callback(running.discard)
+        keys = list(dict.fromkeys(chain.from_iterable(lists)))
+        found = dict(zip(keys, await batch(viewer, keys), strict=True))
+        return [[found[key] for key in keys] for keys in lists]
+
+    return DataLoader(load, cache=False)
 
 
 def by_key(rows: Iterable[R], keys: Sequence[K], column: str) -> list[R | None]:

@@ -1,9 +1,8 @@
-"""Python's collector of cycles. What a request leaves behind is almost all free of them, and freed at
-once."""
+"""Python's collector of cycles. What a request leaves behind is freed at once, but for a few."""
 
 import gc
 
-YOUNG, MIDDLE, OLD = 50_000, 20, 50
+THRESHOLDS = (50_000, 10, 10)
 """Objects made since the last collection, and collections of the younger generation."""
 
 
@@ -12,4 +11,4 @@ def spare_garbage_collection() -> None:
     default the collector runs after 700 objects, which is several times in a request."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, MIDDLE, OLD)
+    gc.set_threshold(*THRESHOLDS)
