@@ -44,10 +44,6 @@ class Loaders:
             found.update(zip(wanted, results, strict=True))
         return [found[key] for key in keys]
 
-    def found(self, batch: Batch[K, R], viewer: Identity, key: K, result: R) -> None:
-        """Known already: nobody needs to look for it."""
-        self._found.setdefault((batch, viewer), {})[key] = result
-
     def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[Any, Any]:
         loader = self._loaders.get((batch, viewer))
         if loader is None:
