@@ -1,4 +1,4 @@
-"""Edges that are loaded by a key: one load for all objects of a level."""
+"""Fields that are answered for all objects of a level at once."""
 
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -6,7 +6,30 @@ from typing import Any
 from strawberry import Info
 from strawberry.extensions import FieldExtension
 
-from execution.reading import Attribute
+from execution.reading import Attribute, each
+
+
+class Derived(FieldExtension):
+    """Of a field without a resolver, whose value follows from the object alone."""
+
+    def values(self, objects: Sequence[Any]) -> list[Any]:
+        """Of each object, in their order. Raises when it cannot tell one of them."""
+        raise NotImplementedError
+
+    def value(self, object: Any) -> Any:
+        (value,) = self.values([object])
+        return value
+
+    def column(self, objects: Sequence[Any]) -> list[Any]:
+        """As `values`, with the error of an object in its place."""
+        try:
+            return self.values(objects)
+        except Exception:  # noqa: BLE001 - of one of them
+            return each(self.value, objects)
+
+    def resolve(self, next_: object, source: Any, info: object, **_: object) -> Any:  # noqa: ARG002
+        """As graphql-core asks, object by object."""
+        return self.value(source)
 
 
 class Batched(FieldExtension):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Selection:
-    """What is asked of a type; `fields` are all but __typename, whose keys are `constants`."""
+    """What is asked of a type: `keys` of the response, in order, and `fields` for all of them that
+    are not __typename."""
 
     def __init__(
         self, type: GraphQLObjectType, fields: Sequence["Field"], keys: Sequence[str]
@@ -38,12 +39,10 @@ def _rows(
 ) -> Callable[[Sequence[Column], int], Column]:
     """A function that makes the objects of a response from columns. Written as source since that is
     three times as fast; the only parts of it that a client chose are the reprs of names."""
-    entries = [
-        f"{key!r}: v{fields.index(key)}" if key in fields else f"{key!r}: {type.name!r}"
-        for key in keys
-    ]
-    values = "".join(f"v{n}, " for n in range(len(fields)))
-    loop = f"for {values}in zip(*columns)" if fields else "for _ in range(length)"
+    variables = {key: f"v{n}" for n, key in enumerate(fields)}
+    entries = [f"{key!r}: {variables.get(key, repr(type.name))}" for key in keys]
+    unpacked = "".join(f"{name}, " for name in variables.values())
+    loop = f"for {unpacked}in zip(*columns)" if fields else "for _ in range(length)"
     source = f"lambda columns, length: [{{{', '.join(entries)}}} {loop}]"
     rows: Callable[[Sequence[Column], int], Column] = eval(source, {})  # noqa: S307
     return rows

@@ -37,10 +37,15 @@ class Attribute:
         self.by_attribute = attrgetter(name)
         self.by_key = itemgetter(name)
 
+    def getter(self, objects: Sequence[Any]) -> Getter:
+        """For these objects. It may raise something else than getattr."""
+        classes = set(map(type, objects))
+        keyed = all(is_keyed(cls) and not hasattr(cls, self.name) for cls in classes)
+        return self.by_key if keyed else self.by_attribute
+
     def __call__(self, objects: Sequence[Any]) -> list[Any]:
-        if all(is_keyed(cls) and not hasattr(cls, self.name) for cls in set(map(type, objects))):
-            try:
-                return list(map(self.by_key, objects))
-            except Exception:  # noqa: BLE001 - one has no such key: it is told which, and why
-                return each(self.by_attribute, objects)
-        return each(self.by_attribute, objects)
+        """Of each object the value, or what getattr raises."""
+        try:
+            return list(map(self.getter(objects), objects))
+        except Exception:  # noqa: BLE001 - of one of them
+            return each(self.by_attribute, objects)

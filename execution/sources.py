@@ -11,7 +11,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from execution.batched import Batched
+from execution.batched import Batched, Derived
 from execution.origin import Origin
 from execution.reading import Attribute, each
 from execution.run import Column, Run, lazy_info
@@ -78,7 +78,7 @@ class Resolver:
 
     of_row = False
 
-    def __init__(self, schema: Schema, field: StrawberryField, arguments: Arguments) -> None:
+    def __init__(self, schema: Schema, field: StrawberryField) -> None:
         resolver = field.base_resolver
         assert resolver is not None
         self.field = field
@@ -88,7 +88,7 @@ class Resolver:
         self.source_names = [parameter.name for parameter in named if parameter]
         self.info_name = resolver.info_parameter and resolver.info_parameter.name
         self.info_class = schema.config.info_class
-        self.arguments = arguments
+        self.arguments = Arguments(schema, field)
 
     def __call__(self, run: Run, field: "Field", objects: Column, origin: Origin) -> Column:
         def resolve(index: int) -> Any:
@@ -126,17 +126,20 @@ def source_of(definition: GraphQLField, schema: Schema) -> Source:
     if not _is_strawberrys(definition, field) or schema.schema_converter.exception_handlers:
         return AsGraphQLCore()
     assert isinstance(field, StrawberryField)
-    if field.is_basic_field:
-        return OfRow(_attribute(field))
-    arguments, resolver = Arguments(schema, field), field.base_resolver
+    resolver = field.base_resolver
+    source: Source = AsGraphQLCore()
     match field.extensions:
-        case [Batched() as batched] if not resolver:
-            return Batch(batched, arguments)
+        case [] if not resolver:
+            source = OfRow(_attribute(field))
         case [] if resolver and _takes_only_self(field):
-            return OfRow(partial(each, resolver.wrapped_func))  # type: ignore[arg-type]
+            source = OfRow(partial(each, resolver.wrapped_func))  # type: ignore[arg-type]
         case [] if resolver:
-            return Resolver(schema, field, arguments)
-    return AsGraphQLCore()
+            source = Resolver(schema, field)
+        case [Derived() as derived] if not resolver:
+            source = OfRow(derived.column)
+        case [Batched() as batched] if not resolver:
+            source = Batch(batched, Arguments(schema, field))
+    return source
 
 
 def _is_strawberrys(definition: GraphQLField, field: object) -> bool:

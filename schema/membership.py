@@ -1,13 +1,16 @@
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 
 from core.viewer import TenantRole
-from resolvers.tenant import TenantRow, own_tenants_by_id, tenants_by_id
-from resolvers.user import UserRow, own_users_by_id, users_by_id
-from schema.context import Info
+from resolvers.loading import Batch
+from resolvers.tenant import own_tenants_by_id, tenants_by_id
+from resolvers.user import own_users_by_id, users_by_id
+from schema.context import Context
+from schema.loading import Loaded
 from schema.node import Node
 from schema.user import User
 
@@ -15,6 +18,31 @@ if TYPE_CHECKING:
     from schema.tenant import Tenant
 
 strawberry.enum(TenantRole, description="OWNER may what ADMIN may, ADMIN what MEMBER may.")
+
+
+class OfMembership(Loaded):
+    """Memberships in other workspaces are one's own: what belongs to them is read as oneself."""
+
+    def __init__(self, batch: Batch[Any, Any], own: Batch[Any, Any], key: str) -> None:
+        super().__init__(batch, key)
+        self.own = own
+
+    def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:
+        tenants = [membership.tenant_id for membership in objects]
+        return list(zip(tenants, super().keys(objects, arguments), strict=True))
+
+    async def load(
+        self,
+        context: Context,
+        keys: list[Any],
+        arguments: dict[str, Any],  # noqa: ARG002
+    ) -> list[Any]:
+        here = [key for key in keys if context.is_in(key[0])]
+        own = [key for key in keys if not context.is_in(key[0])]
+        found = await context.load_many(self.batch, [key for _, key in here])
+        found += await context.load_many_own(self.own, [key for _, key in own])
+        by_key = dict(zip(here + own, found, strict=True))
+        return [by_key[key] for key in keys]
 
 
 @strawberry.type
@@ -25,16 +53,9 @@ class Membership(Node):
     tenant_id: strawberry.Private[UUID]
     user_id: strawberry.Private[UUID]
 
-    @strawberry.field(graphql_type=Annotated["Tenant", strawberry.lazy("schema.tenant")])
-    async def tenant(self, info: Info) -> TenantRow | None:
-        context = info.context
-        if context.is_in(self.tenant_id):
-            return await context.load(tenants_by_id, self.tenant_id)
-        return await context.load_own(own_tenants_by_id, self.tenant_id)
-
-    @strawberry.field(graphql_type=User)
-    async def user(self, info: Info) -> UserRow | None:
-        context = info.context
-        if context.is_in(self.tenant_id):
-            return await context.load(users_by_id, self.user_id)
-        return await context.load_own(own_users_by_id, self.user_id)
+    tenant: Annotated["Tenant", strawberry.lazy("schema.tenant")] = strawberry.field(
+        extensions=[OfMembership(tenants_by_id, own_tenants_by_id, "tenant_id")]
+    )
+    user: User = strawberry.field(
+        extensions=[OfMembership(users_by_id, own_users_by_id, "user_id")]
+    )

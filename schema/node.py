@@ -6,12 +6,15 @@ shows and, as Private, those that its fields need.
 
 import base64
 from binascii import b2a_base64
+from collections.abc import Sequence
 from typing import Any, overload
 from uuid import UUID
 
 import strawberry
 
 from core.errors import BadInput
+from execution.batched import Derived
+from execution.reading import Attribute
 from execution.types import by_class
 
 
@@ -43,14 +46,22 @@ def key_of(text: str | None, node_type: str, *field: str) -> UUID | None:
     return parsed[1]
 
 
+class GlobalIds(Derived):
+    node_type = Attribute("node_type")
+    id = Attribute("id")
+
+    def values(self, objects: Sequence[Any]) -> list[Any]:
+        types = map(self.node_type.getter(objects), objects)
+        ids = map(self.id.getter(objects), objects)
+        return list(map(global_id, types, ids))
+
+
 @strawberry.interface(description="An object with a globally unique, opaque id.")
 class Node:
     node_type: strawberry.Private[str]
     id: strawberry.Private[UUID]
 
-    @strawberry.field(name="id")
-    def global_id(self) -> strawberry.ID:
-        return global_id(self.node_type, self.id)
+    global_id: strawberry.ID = strawberry.field(name="id", extensions=[GlobalIds()])
 
     @classmethod
     @by_class

@@ -152,3 +152,13 @@ def test_tests_do_not_obey_the_developers_env_file(
 
 def test_this_run_reads_no_env_file() -> None:
     assert Settings.model_config["env_file"] == os.devnull
+
+
+def test_compilation_can_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().compile_after == 1
+    for text, after in (("0", 0), ("3", 3), ("off", None)):
+        monkeypatch.setenv("PARLEY_COMPILE_AFTER", text)
+        assert Settings().compile_after == after
+    monkeypatch.setenv("PARLEY_COMPILE_AFTER", "-1")
+    with pytest.raises(ValidationError, match="compile_after"):
+        Settings()

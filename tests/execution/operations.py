@@ -50,7 +50,7 @@ class Operations:
         return self.random.random() < share
 
     def some(self, names: list[str], most: int) -> list[str]:
-        return self.random.sample(names, min(len(names), self.random.randrange(most)))
+        return self.random.sample(names, min(len(names), self.random.randrange(1, most)))
 
     def selections(self, type: Any, depth: int) -> str:
         selected = self.inline_fragments(type, depth)
@@ -65,8 +65,8 @@ class Operations:
         names = ["__typename"] if self.chance(0.3) else []
         fields = getattr(type, "fields", {})
         edges = [k for k, f in fields.items() if is_composite_type(get_named_type(f.type))]
-        names += self.some([name for name in fields if name not in edges], 7)
-        return names + (self.some(edges, 3) if depth > 0 else [])
+        names += self.some([name for name in fields if name not in edges], 12)
+        return names + (self.some(edges, 4) if depth > 0 else [])
 
     def inline_fragments(self, type: Any, depth: int) -> list[str]:
         if not is_abstract_type(type):

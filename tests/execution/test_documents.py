@@ -12,6 +12,7 @@ from execution.conditions import conditions
 from execution.documents import Document, Documents
 from execution.executor import CompiledExecutor
 from tests.execution.torture import Context, torture
+from tests.execution.torture_rows import FAULTS
 
 
 class Twice(CompiledExecutor):
@@ -30,6 +31,7 @@ schema = torture(Twice)
 
 @pytest.fixture(autouse=True)
 def documents() -> Documents:
+    FAULTS.rate = 0
     Twice.documents._documents.clear()
     Twice.documents._characters = 0
     Twice.fallbacks.clear()

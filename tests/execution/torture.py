@@ -15,9 +15,10 @@ from strawberry.permission import BasePermission
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
-from execution.batched import Batched
+from execution.batched import Batched, Derived
 from execution.documents import Documents, Known
 from execution.executor import CompiledExecutor
+from execution.reading import Attribute
 from execution.types import by_class
 from schema.pagination import argument
 from schema.scalars import WRITERS
@@ -148,14 +149,22 @@ class Keyed:
         return isinstance(row, Person if cls.__name__ == "User" else Row)
 
 
+class Titles(Derived):
+    name = Attribute("name")
+
+    def values(self, objects: Sequence[Any]) -> list[Any]:
+        names = list(map(self.name.getter(objects), objects))
+        if None in names:
+            raise ValueError("nameless")
+        return [f"Dr {name}" for name in names]
+
+
 @strawberry.type
 class User(Keyed):
     name: str
     nick: str | None
 
-    @strawberry.field
-    def title(self) -> str:
-        return f"{self.nick or 'no'} {self.name}"
+    title: str = strawberry.field(extensions=[Titles()])
 
 
 @strawberry.input

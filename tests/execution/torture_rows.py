@@ -174,6 +174,6 @@ EDGES: dict[str, Value] = {
         lambda row: [row.next(step) for step in range(3)],
         [None, [None, Row(1, 1)], [], [Row(1, 1), ValueError("item")]],
     ),
-    "owner_key": (lambda row: 1 + row.number % 5, [None, 99, 13]),
+    "owner_key": (lambda row: (1, 1, 2, 1, 4, 1)[row.number % 6], [None, 99, 13]),
 }
 VALUES = SCALARS | LISTS | EDGES

@@ -65,6 +65,26 @@ async def test_who_is_cancelled_does_not_take_the_others_along() -> None:
         await impatient
 
 
+async def test_many_are_one_batch_that_outlives_who_asked() -> None:
+    started, batches = asyncio.Event(), []
+
+    async def slow(viewer: Identity, keys: Sequence[int]) -> list[int | ValueError]:
+        batches.append(list(keys))
+        started.set()
+        await asyncio.sleep(0.01)
+        return [ValueError(key) if key == 3 else 2 * key for key in keys]
+
+    loaders = Loaders()
+    impatient = asyncio.create_task(loaders.load_many(slow, WHO, [1, 2]))
+    patient = asyncio.create_task(loaders.load_many(slow, WHO, [2, 3]))
+    await started.wait()
+    impatient.cancel()
+    four, failure = await patient
+    assert (four, type(failure), batches) == (4, ValueError, [[1, 2, 3]])
+    assert await loaders.load_many(slow, WHO, [1]) == [2]
+    assert len(batches) == 1
+
+
 async def test_a_failure_reaches_everyone_who_waits() -> None:
     async def failing(viewer: Identity, keys: Sequence[int]) -> list[int]:
         raise ZeroDivisionError
