@@ -13,14 +13,15 @@ from core.viewer import Identity
 K = TypeVar("K")
 R = TypeVar("R")
 Batch = Callable[[Any, Sequence[K]], Awaitable[Sequence[R]]]
+Known = tuple[DataLoader[Any, None], dict[Any, Any]]
+"""Of a batch: what loads lists of keys, and what was found for each key."""
 
 
 class Loaders:
-    """What was found is kept until `end`."""
+    """What was found is known until `end`."""
 
     def __init__(self) -> None:
-        self._loaders: dict[tuple[Batch[Any, Any], Identity], DataLoader[Any, Any]] = {}
-        self._found: dict[tuple[Batch[Any, Any], Identity], dict[Any, Any]] = {}
+        self._known: dict[tuple[Batch[Any, Any], Identity], Known] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
@@ -33,45 +34,41 @@ class Loaders:
         self, batch: Batch[K, R], viewer: Identity, keys: Sequence[K]
     ) -> list[R | BaseException]:
         """Of each key the result, or the error that stands for it."""
-        found = self._found.setdefault((batch, viewer), {})
-        wanted = tuple(key for key in keys if key not in found)
-        if wanted:
-            try:
-                # One future for all of them, and of this call alone: it may be cancelled.
-                results = await self._loader(batch, viewer).load(wanted)
-            except Exception as error:  # noqa: BLE001 - whatever a batch raises
-                results = [error] * len(wanted)
-            found.update(zip(wanted, results, strict=True))
+        loader, found = self._of(batch, viewer)
+        if unknown := tuple(key for key in keys if key not in found):
+            # One future for all of them, and of this call alone: it may be cancelled.
+            await loader.load(unknown)
         return [found[key] for key in keys]
 
-    def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[Any, Any]:
-        loader = self._loaders.get((batch, viewer))
-        if loader is None:
-            loader = self._loaders[batch, viewer] = _loader(batch, viewer, self._running)
-        return loader
+    def _of(self, batch: Batch[K, R], viewer: Identity) -> Known:
+        known = self._known.get((batch, viewer))
+        if known is None:
+            known = self._known[batch, viewer] = _known(batch, viewer, self._running)
+        return known
 
     def end(self) -> None:
         """Nobody waits any more: batches that run would run on."""
-        self._loaders.clear()
-        self._found.clear()
+        self._known.clear()
         for task in list(self._running):
             task.cancel()
 
 
-def _loader(
-    batch: Batch[K, R], viewer: Identity, running: set[asyncio.Task[Any]]
-) -> DataLoader[Any, Any]:
-    """Of lists of keys. Those that are asked for in one moment become one call of the batch."""
+def _known(batch: Batch[K, R], viewer: Identity, running: set[asyncio.Task[Any]]) -> Known:
+    found: dict[K, R | BaseException] = {}
 
-    async def load(lists: list[tuple[K, ...]]) -> list[list[R]]:
+    async def load(lists: list[tuple[K, ...]]) -> list[None]:
+        """What is asked for in one moment is one call of the batch."""
         if task := asyncio.current_task():
             running.add(task)
             task.add_done_callback(running.discard)
         keys = list(dict.fromkeys(chain.from_iterable(lists)))
-        found = dict(zip(keys, await batch(viewer, keys), strict=True))
-        return [[found[key] for key in keys] for keys in lists]
+        try:
+            found.update(zip(keys, await batch(viewer, keys), strict=True))
+        except Exception as error:  # noqa: BLE001 - it stands for what was not found
+            found.update(dict.fromkeys(keys, error))
+        return [None] * len(lists)
 
-    return DataLoader(load, cache=False)
+    return DataLoader(load, cache=False), found
 
 
 def by_key(rows: Iterable[R], keys: Sequence[K], column: str) -> list[R | None]:
