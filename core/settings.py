@@ -26,7 +26,7 @@ Limit = Annotated[RateLimitItem | None, BeforeValidator(_limit)]
 """As "100/minute", "10/5 minutes", or "off"."""
 
 
-def _number_or_off(value: object) -> object:
+def _or_off(value: object) -> object:
     return None if value == "off" else value
 
 
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     seed_password: SecretStr | None = None
     """Of the demo workspace's people, who get one each when it is unset."""
 
-    compile_after: Annotated[int | None, BeforeValidator(_number_or_off), Field(ge=0)] = 1
+    compile_after: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_or_off)] = 1
     """How often graphql-core executes an operation before it is compiled (docs/execution.md), or
     "off"."""
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
+from functools import cached_property
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, parse
@@ -25,10 +26,14 @@ class Document:
         self.node = node
         self.errors: list[GraphQLError] | None = None
         """Of validation, once it ran."""
-        self.conditions = conditions(node)
         self.executions = 0
         self.plans: dict[Hashable, Plan | str] = {}
         """Or why there is none."""
+
+    @cached_property
+    def conditions(self) -> tuple[str, ...] | None:
+        """Of a valid document; see there."""
+        return conditions(self.node)
 
     @property
     def planned(self) -> int:

@@ -44,12 +44,10 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         return executor
 
     def execute_operation(self, serially: bool | None = None) -> Any:
-        try:
-            plan = self._plan()
-        except Unplanned as unplanned:
-            self.executed(str(unplanned))
+        plan = self._plan()
+        self.executed(plan if isinstance(plan, str) else None)
+        if isinstance(plan, str):
             return super().execute_operation(serially)
-        self.executed(None)
         steps = self._steps(plan)
         try:
             waiting = next(steps)
@@ -70,45 +68,35 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             data.update(answer)
         return self.build_response(data)
 
-    def _plan(self) -> Plan:
-        """Raises Unplanned."""
-        after = self.compiles_after(self.context_value)
-        if after is None:
-            raise Unplanned("off")
-        if self.operation.operation is OperationType.SUBSCRIPTION:
-            raise Unplanned("subscription")
-        if self._is_watched():
-            raise Unplanned("extension")
+    def _plan(self) -> Plan | str:
+        """Or why there is none, in a word."""
+        if refusal := self._refusal():
+            return refusal
         document = self.documents.of_node(self.document)
         if document is None:
-            raise Unplanned("unknown document")
+            return "unknown document"
         document.executions += 1
-        if document.executions <= after:
-            raise Unplanned("first sight")
+        if document.executions <= (self.compiles_after(self.context_value) or 0):
+            return "first sight"
         if document.conditions is None:
-            raise Unplanned("directive")
+            return "directive"
         values = self.variable_values.coerced
-        key = (
-            self.operation.name and self.operation.name.value,
-            *(values.get(name) for name in document.conditions),
-        )
-        plan = document.plans.get(key)
-        if plan is None:
-            plan = self._new_plan()
-            self.documents.keep(document, key, plan)
-        if isinstance(plan, str):
-            raise Unplanned(plan)
-        return plan
+        decided = [values.get(name) for name in document.conditions]
+        key = (self.operation.name and self.operation.name.value, *decided)
+        if key not in document.plans:
+            self.documents.keep(document, key, self._new_plan())
+        return document.plans[key]
 
-    def _is_watched(self) -> bool:
-        """Whether somebody wants to know, or decide, more than what a plan asks them."""
+    def _refusal(self) -> str | None:
+        if self.compiles_after(self.context_value) is None:
+            return "off"
+        if self.operation.operation is OperationType.SUBSCRIPTION:
+            return "subscription"
         middleware = self.middleware_manager
-        return (
-            (middleware is not None and bool(middleware.middlewares))
-            or self.abort_signal is not None
-            or self.hooks is not None
-            or not self.error_propagation
-        )
+        watched = middleware is not None and bool(middleware.middlewares)
+        if watched or self.abort_signal or self.hooks or not self.error_propagation:
+            return "extension"
+        return None
 
     def _new_plan(self) -> Plan | str:
         try:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MAX_FIELDS = 1000
 """Of a plan. Fragments that spread others can ask for 2^n of them in n lines."""
 
-MAX_DEPTH = 100
+MAX_DEPTH = 50
 """What is planned deeper, Python's stack may not hold when it is executed."""
 
 

@@ -30,6 +30,12 @@ __all__ = [
 ]
 
 
+# PostgreSQL takes a plan for the values at hand to be cheaper, and then is as long in planning a
+# page, each time it is asked for, as in reading it. Our statements name a workspace and keys: what
+# is best does not depend on which. A condition that is not asked for is not in the statement.
+PREPARED = {"plan_cache_mode": "force_generic_plan"}
+
+
 class UnsafeLogin(RuntimeError):
     """The server must not run with this login."""
 
@@ -90,7 +96,8 @@ class TenantEngine(LazyEngine):
             # The client gives up after the server had its chance to answer.
             command_timeout=statement_timeout + 5,
             timeout=acquire_timeout,
-            server_settings={"application_name": "parley"} | ({} if behind_pgbouncer else limits),
+            server_settings={"application_name": "parley"}
+            | ({} if behind_pgbouncer else limits | PREPARED),
         )
 
     async def close(self, timeout: float = 10.0) -> None:

@@ -1,7 +1,6 @@
 """Real PostgreSQL 18 for every test: a template database is migrated once, then cloned."""
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,9 +16,6 @@ from ops.database import create_database
 from ops.migrate import migrate
 from ops.postgres import running
 from tables.engine import DB
-
-# Most tests ask once: compiled at first sight, they test what apps that ask again get.
-os.environ.setdefault("PARLEY_COMPILE_AFTER", "0")
 
 TEMPLATE = "parley_template"
 MEMORY = Path("/dev/shm")

@@ -72,6 +72,13 @@ async def test_what_is_invalid_is_known_to_be() -> None:
     assert Twice.fallbacks == []
 
 
+@pytest.mark.parametrize("other", ["directive @a on FIELD", "type T { x: Int }"])
+async def test_what_is_not_executable_is_refused(other: str) -> None:
+    for _ in range(2):
+        (error,) = (await ask(f"query {{ things {{ whole }} }} {other}")).errors
+        assert "is not executable" in error.message
+
+
 async def test_the_least_recently_used_is_forgotten(documents: Documents) -> None:
     texts = [f"{{ thing {{ a{n}: whole }} }}" for n in range(4)]
     for text in [*texts, texts[0], "{ thing { last: whole } }"]:

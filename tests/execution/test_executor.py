@@ -216,7 +216,7 @@ def test_without_an_event_loop() -> None:
     assert answer.data == {"nodes": [{"n": n} for n in range(3)]}
 
 
-@pytest.mark.parametrize(("depth", "fallback"), [(90, None), (120, "depth")])
+@pytest.mark.parametrize(("depth", "fallback"), [(45, None), (60, "depth")])
 async def test_deep_nesting(depth: int, fallback: str | None) -> None:
     Executor.fallbacks.clear()
     text = "{ node " + "{ again " * depth + "{ n }" + "}" * depth + " }"

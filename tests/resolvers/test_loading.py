@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -69,7 +68,7 @@ async def test_who_is_cancelled_does_not_take_the_others_along() -> None:
 async def test_many_are_one_batch_that_outlives_who_asked() -> None:
     started, batches = asyncio.Event(), []
 
-    async def slow(viewer: Identity, keys: Sequence[int]) -> list[Any]:
+    async def slow(viewer: Identity, keys: Sequence[int]) -> list[object]:
         batches.append(list(keys))
         started.set()
         await asyncio.sleep(0.01)
