@@ -116,7 +116,12 @@ def create_app() -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         size = settings.pool_size
         app.state.pool = await asyncpg.create_pool(
-            settings.app_url, min_size=size, max_size=size, init=_pass_json_on, reset=_keep
+            settings.app_url,
+            min_size=size,
+            max_size=size,
+            init=_pass_json_on,
+            reset=_keep,
+            server_settings={"plan_cache_mode": "force_generic_plan"},
         )
         yield
         await app.state.pool.close()
