@@ -1,10 +1,11 @@
 import base64
 import json
 import multiprocessing
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.credentials import AccessTokens, UnusableKey, _write_once, development_key
+from core.credentials import LEEWAY_SECONDS, AccessTokens, UnusableKey, _write_once, development_key
 from core.errors import Unauthenticated
 from core.settings import Settings
 from core.viewer import Identity
@@ -265,3 +266,15 @@ def test_the_slower_process_takes_the_key_of_the_faster(tmp_path: Path) -> None:
 def test_an_unreadable_development_key(tmp_path: Path) -> None:
     with pytest.raises(UnusableKey, match="cannot read or write"):
         development_key(tmp_path)
+
+
+def test_what_is_remembered_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = AccessTokens("HS256", {"one": "x" * 32})
+    token = tokens.sign(uuid4(), uuid4(), expires_in=timedelta(minutes=1))
+    identity = tokens.verify(token)
+    moment = time.time()
+    monkeypatch.setattr(time, "time", lambda: moment + 60)  # a clock may be late
+    assert tokens.verify(token) == identity
+    monkeypatch.setattr(time, "time", lambda: moment + 60 + LEEWAY_SECONDS + 1)
+    with pytest.raises(Unauthenticated):
+        tokens.verify(token)
