@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test model differential lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
+.PHONY: help run test bench model differential lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -8,6 +8,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 BUILT := explorer/dist/.built
 CLIENTS := tests/clients/node_modules/.installed
+MESSAGES ?= 1000000
+SECONDS ?= 6
+ROUNDS ?= 3
 PYTEST_OPTIONS ?= -q -n 2 --cov --cov-report=term
 
 help: ## what can be made
@@ -28,6 +31,10 @@ test: dev-venv chromium explorer $(CLIENTS) lint types explorer-types imports ##
 
 model: dev-venv ## the model of all writes, for longer than the tests do: other ones each time
 	@$(BIN)/python -m pytest -q -n 0 --hypothesis-profile=model tests/schema/test_writing_model.py
+
+bench: dev-venv ## how fast requests are answered; MESSAGES=, SECONDS= of a run, ROUNDS=, DATA= and PEERS= (directories)
+	@$(BIN)/python -m benchmarks.requests --messages $(MESSAGES) --seconds $(SECONDS) --rounds $(ROUNDS) \
+	  $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
 
 lint: dev-venv ## format and style
 	$(STEP) "format and style"

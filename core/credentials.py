@@ -7,9 +7,11 @@ expired. The header's `kid` chooses the key, the settings alone choose the algor
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
@@ -33,6 +35,7 @@ LEEWAY_SECONDS = 10
 LONGEST_TOKEN = 2048
 SHORTEST_SECRET = 32  # bytes: an HMAC key shorter than its hash can be guessed
 DEVELOPMENT_KID = "development"
+REMEMBERED = 10_000
 
 CLAIMS = ["exp", "iat", "sub", "sid", "jti", "iss", "aud"]
 MALFORMED = (
@@ -46,6 +49,7 @@ class Proof(NamedTuple):
 
     identity: Identity
     expires_at: datetime
+    """Until when it is accepted."""
 
 
 class UnusableKey(Exception):
@@ -63,6 +67,8 @@ class AccessTokens:
         self._algorithm = algorithm
         self._keys: dict[str, Key] = {kid: parse(kid, text) for kid, text in keys.items()}
         self._signing_kid = signing_kid or list(keys)[-1]
+        # A client shows the same token with each request. What is refused is not remembered.
+        self._remembered = lru_cache(REMEMBERED)(self._verify)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -88,14 +94,16 @@ class AccessTokens:
         }
         return jwt.encode(claims, key, self._algorithm, headers={"kid": self._signing_kid})
 
-    def verify(self, token: str) -> Identity:
-        """As `read`."""
-        return self.read(token).identity
-
-    def read(self, token: str) -> Proof:
+    def verify(self, token: str) -> Proof:
         """Raises Unauthenticated, with the same message whatever is wrong with the token."""
         if len(token) > LONGEST_TOKEN:
             raise _refusal()
+        proof = self._remembered(token)
+        if proof.expires_at.timestamp() <= time.time():
+            raise _refusal()
+        return proof
+
+    def _verify(self, token: str) -> Proof:
         try:
             claims = jwt.decode(
                 token,

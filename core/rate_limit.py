@@ -7,12 +7,12 @@ import math
 import re
 import time
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from limits import RateLimitItem
-from limits.aio.storage import MemoryStorage
 from limits.aio.storage.redis.bridge import RedisBridge
 
 from core.errors import RateLimited
@@ -77,13 +77,13 @@ class RateLimits:
         if self._shared:
             with suppress(Away):
                 await self._shared.reset(key)
-        await self._memory.clear_sliding_window(key, limit.get_expiry())
+        self._memory.reset(key)
 
     async def _take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
         if self._shared:
             with suppress(Away):
                 return await self._shared.take(limit, key)
-        return await self._memory.take(limit, key)
+        return self._memory.take(limit, key)
 
 
 class Shared:
@@ -112,31 +112,52 @@ class Shared:
         await self._valkey.ask(lambda client: client.delete(*_windows(key)))
 
 
-class Memory(MemoryStorage):
-    """Counts in this process. Theirs looks through all keys at each attempt: with many, the server
-    would do nothing else. This one looks when there are twice as many as after the last time."""
+class Memory:
+    """Counts in this process, as the library does in Valkey. What counts no more is forgotten when
+    there are twice as many keys as after the last time: to look through all of them at each
+    attempt, as the library's own does, would be all that the server does."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.counts: dict[str, Count] = {}
         self._room = ROOM
 
-    async def take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
+    def take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
         seconds = limit.get_expiry()
-        taken = await self.acquire_sliding_window_entry(key, limit.amount, seconds)
-        return taken, Window(*await self.get_sliding_window(key, seconds))
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        if len(self.expirations) >= self._room:
-            self._forget_expired()
-        self.storage[key] += amount
-        self.expirations.setdefault(key, time.time() + expiry)
-        return self.storage[key]
-
-    def _forget_expired(self) -> None:
         now = time.time()
-        for key in [key for key, expires in self.expirations.items() if expires <= now]:
-            del self.storage[key], self.expirations[key]
-        self._room = max(ROOM, 2 * len(self.expirations))
+        number, since = divmod(now, seconds)
+        count = self.counts.get(key)
+        previous, current = count.of(int(number)) if count else (0, 0)
+        left = seconds - since
+        taken = math.floor(previous * left / seconds) + current < limit.amount
+        if taken:
+            current += 1
+            self._keep(key, Count(int(number), previous, current, now + left + seconds), now)
+        return taken, Window(previous, left if previous else 0.0, current, left + seconds)
+
+    def reset(self, key: str) -> None:
+        self.counts.pop(key, None)
+
+    def _keep(self, key: str, count: "Count", now: float) -> None:
+        if len(self.counts) >= self._room:
+            self.counts = {key: count for key, count in self.counts.items() if count.ends > now}
+            self._room = max(ROOM, 2 * len(self.counts))
+        self.counts[key] = count
+
+
+class Count(NamedTuple):
+    """Attempts of the window of that number, and of the one before."""
+
+    number: int
+    previous: int
+    current: int
+    ends: float
+    """When the last of them counts no more."""
+
+    def of(self, number: int) -> tuple[int, int]:
+        """As it is in a later window: of the one before, and of that one."""
+        if number == self.number:
+            return self.previous, self.current
+        return (self.current if number == self.number + 1 else 0), 0
 
 
 def _key(limit: RateLimitItem, name: str, keys: tuple[str, ...]) -> str:
@@ -178,6 +199,7 @@ def plain(key: str) -> str:
     return "#" + sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
+@lru_cache(ROOM)
 def network(address: str | None) -> str:
     """What an address is counted as. One person has 2**64 of IPv6."""
     if address is None:

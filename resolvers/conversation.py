@@ -99,25 +99,29 @@ async def list_conversations(
     order: ConversationOrder = ConversationOrder.LAST_MESSAGE_AT_DESC,
     wanted: ConversationFilter = ConversationFilter(),
 ) -> Slice[ConversationRow]:
+    source = _source(viewer, include_deleted=wanted.include_deleted)
+    values: list[object] = [viewer.tenant_id, viewer.user_id]
+    for condition, value in _conditions(wanted):
+        if value is not None:
+            values.append(value)
+            source += f" AND {condition.format(f'${len(values)}')}"
+    page = arguments.page(order.value)
+    return await fetch_page(ConversationRow, COLUMNS, source, order.value, page, *values)
+
+
+def _conditions(wanted: ConversationFilter) -> list[tuple[str, object]]:
+    """With a value that is None where it is not asked for."""
     title = wanted.title_contains
-    return await fetch_page(
-        ConversationRow,
-        COLUMNS,
-        f"""{_source(viewer, include_deleted=wanted.include_deleted)}
-        AND ($3::uuid IS NULL OR c.owner_id = $3)
-        AND ($4::uuid IS NULL OR EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
-            AND p.conversation_id = c.id AND p.user_id = $4))
-        AND ($5::text IS NULL OR c.title ILIKE $5)
-        AND ($6::bool IS NULL OR coalesce(c.message_count > me.read_count, false) = $6)""",
-        order.value,
-        arguments.page(order.value),
-        viewer.tenant_id,
-        viewer.user_id,
-        wanted.owner_id,
-        wanted.participant_id,
-        None if title is None else pattern(title, "filter", "titleContains"),
-        wanted.has_unread,
-    )
+    return [
+        ("c.owner_id = {}::uuid", wanted.owner_id),
+        (
+            """EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
+            AND p.conversation_id = c.id AND p.user_id = {}::uuid)""",
+            wanted.participant_id,
+        ),
+        ("c.title ILIKE {}", None if title is None else pattern(title, "filter", "titleContains")),
+        ("coalesce(c.message_count > me.read_count, false) = {}::bool", wanted.has_unread),
+    ]
 
 
 def _of_user(viewer: Viewer, user: str) -> str:

@@ -3,6 +3,7 @@ there is none. Loaders are made per operation: their cache and their viewer are 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
@@ -12,58 +13,62 @@ from core.viewer import Identity
 K = TypeVar("K")
 R = TypeVar("R")
 Batch = Callable[[Any, Sequence[K]], Awaitable[Sequence[R]]]
+Known = tuple[DataLoader[Any, None], dict[Any, Any]]
+"""Of a batch: what loads lists of keys, and what was found for each key."""
 
 
 class Loaders:
+    """What was found is known until `end`."""
+
     def __init__(self) -> None:
-        self._loaders: dict[tuple[Batch[Any, Any], Identity], DataLoader[Any, Any]] = {}
+        self._known: dict[tuple[Batch[Any, Any], Identity], Known] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
-        future = self._of(batch, viewer).load(key)
-        future.add_done_callback(_seen)
-        # graphql-core cancels the siblings of a failed non-null field; what they wait for is
-        # shared with the rest of the request.
-        result: R = await asyncio.shield(future)
+        (result,) = await self.load_many(batch, viewer, (key,))
+        if isinstance(result, BaseException):
+            raise result
         return result
 
     async def load_many(
         self, batch: Batch[K, R], viewer: Identity, keys: Sequence[K]
     ) -> list[R | BaseException]:
         """Of each key the result, or the error that stands for it."""
-        loader = self._of(batch, viewer)
-        futures = [loader.load(key) for key in keys]
-        if waiting := [future for future in futures if not future.done()]:
-            for future in waiting:
-                future.add_done_callback(_seen)
-            await asyncio.wait(waiting)  # which does not cancel them when it is cancelled
-        return [future.exception() or future.result() for future in futures]
+        loader, found = self._of(batch, viewer)
+        if unknown := tuple(key for key in keys if key not in found):
+            # One future for all of them, and of this call alone: it may be cancelled.
+            await loader.load(unknown)
+        return [found[key] for key in keys]
 
-    def _of(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
-        loader = self._loaders.get((batch, viewer))
-        if loader is None:
-            loader = self._loaders[batch, viewer] = self._loader(batch, viewer)
-        return loader
+    def _of(self, batch: Batch[K, R], viewer: Identity) -> Known:
+        known = self._known.get((batch, viewer))
+        if known is None:
+            known = self._known[batch, viewer] = _known(batch, viewer, self._running)
+        return known
 
-    def _loader(self, batch: Batch[K, R], viewer: Identity) -> DataLoader[K, R]:
-        async def load_batch(keys: list[K]) -> list[R]:
-            if task := asyncio.current_task():
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
-            return list(await batch(viewer, keys))
-
-        return DataLoader(load_batch)
-
-    def cancel(self) -> None:
-        """Nobody waits any more: batches that run are shielded, and would run on."""
+    def end(self) -> None:
+        """Nobody waits any more: batches that run would run on."""
+        self._known.clear()
         for task in list(self._running):
             task.cancel()
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
-    """A batch that fails after those who waited for it were cancelled is no fault to be logged."""
-    if not future.cancelled():
-        future.exception()
+def _known(batch: Batch[K, R], viewer: Identity, running: set[asyncio.Task[Any]]) -> Known:
+    found: dict[K, R | BaseException] = {}
+
+    async def load(lists: list[tuple[K, ...]]) -> list[None]:
+        """What is asked for in one moment is one call of the batch."""
+        if task := asyncio.current_task():
+            running.add(task)
+            task.add_done_callback(running.discard)
+        keys = list(dict.fromkeys(chain.from_iterable(lists)))
+        try:
+            found.update(zip(keys, await batch(viewer, keys), strict=True))
+        except Exception as error:  # noqa: BLE001 - it stands for what was not found
+            found.update(dict.fromkeys(keys, error))
+        return [None] * len(lists)
+
+    return DataLoader(load, cache=False), found
 
 
 def by_key(rows: Iterable[R], keys: Sequence[K], column: str) -> list[R | None]:

@@ -21,6 +21,7 @@ NEWEST = Order(
     (Key("m.created_at", "created_at", "timestamptz"), Key("m.id", "id", "uuid")),
     descending=True,
 )
+LAST = Page(1, backward=True)
 
 
 class MessageRole(StrEnum):
@@ -105,7 +106,7 @@ async def last_messages_by_conversation(
     viewer: Viewer, ids: Sequence[UUID]
 ) -> list[MessageRow | None]:
     """Of conversations that the viewer is known to see."""
-    slices = await messages_by_conversation(viewer, [(id, Page(1, backward=True)) for id in ids])
+    slices = await messages_by_conversation(viewer, [(id, LAST) for id in ids])
     return [slice.nodes[0] if slice.nodes else None for slice in slices]
 
 

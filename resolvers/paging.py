@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Generic, Literal, NamedTuple, Self
 from uuid import UUID
 
@@ -234,6 +235,6 @@ async def fetch_pages(
             f" CROSS JOIN LATERAL ({lateral}) AS child",
             *parameters,
         )
-        for parent, children in groupby(rows, key=lambda child: child["parent_id"]):
+        for parent, children in groupby(rows, key=itemgetter("parent_id")):
             found[parent, page] = list(children)
     return [_slice(found[key], order, key[1]) for key in keys]

@@ -136,7 +136,7 @@ class Context:
             await self._reading.__aenter__()
 
     async def end_reading(self) -> None:
-        self.loaders.cancel()
+        self.loaders.end()
         ending, self._reading = self._reading, None
         if ending is not None:
             await ending.__aexit__(*sys.exc_info())

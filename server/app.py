@@ -11,6 +11,7 @@ from core.settings import Settings
 from resolvers.database import close_database, open_database
 from resolvers.services import Services
 from server.explorer import assets
+from server.garbage import spare_garbage_collection
 from server.graphql import GraphQLView
 from server.health import healthz, readyz
 from server.lifespan import Lifespan
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     async def start() -> None:
         await open_database(settings)
         await services.start()
+        spare_garbage_collection()
 
     async def stop() -> None:
         await services.stop()

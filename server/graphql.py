@@ -37,6 +37,8 @@ log = logging.getLogger("parley.graphql")
 
 RESPONSE_TYPE = "application/graphql-response+json"
 REFUSED = 400
+SOON = 0.1
+"""Seconds that an operation takes before anybody looks whether the client has gone."""
 
 
 class GraphQLView(GraphQL[Context, None]):
@@ -100,14 +102,12 @@ class GraphQLView(GraphQL[Context, None]):
         the statement in PostgreSQL. ASGI servers only tell, they do not cancel."""
         await request.body()
         operation = asyncio.ensure_future(self.run(request))
-        gone = asyncio.ensure_future(disconnected(request.receive))
         try:
-            await asyncio.wait((operation, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not operation.done():
+            await asyncio.wait((operation,), timeout=SOON)
+            if not operation.done() and await _gone_before(request, operation):
                 raise ClientDisconnect
             return operation.result()
         finally:
-            gone.cancel()
             operation.cancel()
 
     async def get_context(
@@ -208,3 +208,12 @@ def _tell(response: Response, context: Context) -> None:
         response.headers["Retry-After"] = seconds(context.retry_after)
     if context.refresh_cookie:
         set_refresh_cookie(response, context.refresh_cookie, context.services.settings)
+
+
+async def _gone_before(request: Request, operation: asyncio.Future[Response]) -> bool:
+    gone = asyncio.ensure_future(disconnected(request.receive))
+    try:
+        await asyncio.wait((operation, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+    return not operation.done()

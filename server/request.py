@@ -29,7 +29,7 @@ async def context_of(
     if header is None:
         return context
     try:
-        claimed, context.expires_at = services.tokens.read(_bearer(header))
+        claimed, context.expires_at = services.tokens.verify(_bearer(header))
         identity = await context.identify(claimed)
     except Unauthenticated as refusal:
         context.refusal = refusal

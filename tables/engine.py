@@ -33,6 +33,12 @@ __all__ = [
 ]
 
 
+# PostgreSQL takes a plan for the values at hand to be cheaper, and then is as long in planning a
+# page, each time it is asked for, as in reading it. Our statements name a workspace and keys: what
+# is best does not depend on which. A condition that is not asked for is not in the statement.
+PREPARED = {"plan_cache_mode": "force_generic_plan"}
+
+
 class UnsafeLogin(RuntimeError):
     """The server must not run with this login."""
 
@@ -76,12 +82,16 @@ class TenantEngine(LazyEngine):
         if self.pool is not None:
             raise RuntimeError("DB is open already")
         self.acquire_timeout = acquire_timeout
-        milliseconds = int(statement_timeout * 1000)
-        # In each scope, since PgBouncer refuses them when a connection starts.
-        self._limits = (
-            f"SET LOCAL jit = off; SET LOCAL statement_timeout = {milliseconds};"
-            f" SET LOCAL idle_in_transaction_session_timeout = {milliseconds};"
-        )
+        milliseconds = str(int(statement_timeout * 1000))
+        limits = {
+            "jit": "off",
+            "statement_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": milliseconds,
+        }
+        # PgBouncer refuses them when a connection starts: behind it each scope sets them.
+        behind_pgbouncer = statement_cache_size == 0
+        scoped = limits if behind_pgbouncer else {}
+        self._limits = " ".join(f"SET LOCAL {name} = {value};" for name, value in scoped.items())
         self.pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -92,7 +102,8 @@ class TenantEngine(LazyEngine):
             # The client gives up after the server had its chance to answer.
             command_timeout=statement_timeout + 5,
             timeout=acquire_timeout,
-            server_settings={"application_name": "parley"},
+            server_settings={"application_name": "parley"}
+            | ({} if behind_pgbouncer else limits | PREPARED),
         )
 
     async def close(self, timeout: float = 10.0) -> None:

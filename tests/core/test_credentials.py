@@ -1,10 +1,11 @@
 import base64
 import json
 import multiprocessing
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.credentials import AccessTokens, UnusableKey, _write_once, development_key
+from core.credentials import LEEWAY_SECONDS, AccessTokens, UnusableKey, _write_once, development_key
 from core.errors import Unauthenticated
 from core.settings import Settings
 from core.viewer import Identity
@@ -72,8 +73,8 @@ def refused(token: str, tokens: AccessTokens = TOKENS) -> bool:
 
 def test_what_was_signed_is_verified() -> None:
     token = TOKENS.sign(USER, SESSION, expires_in=MINUTE)
-    assert TOKENS.verify(token) == Identity(USER, SESSION)
-    assert TOKENS.verify(forge(claims())) == Identity(USER, SESSION)
+    assert TOKENS.verify(token).identity == Identity(USER, SESSION)
+    assert TOKENS.verify(forge(claims())).identity == Identity(USER, SESSION)
 
 
 def test_every_token_is_another_one() -> None:
@@ -209,7 +210,9 @@ def test_eddsa() -> None:
     signing = AccessTokens("EdDSA", {"one": private_pem(key)})
     verifying = AccessTokens("EdDSA", {"one": public_pem(key)})
     token = signing.sign(USER, SESSION, expires_in=MINUTE)
-    assert verifying.verify(token) == signing.verify(token) == Identity(USER, SESSION)
+    proof = verifying.verify(token)
+    assert proof == signing.verify(token)
+    assert proof.identity == Identity(USER, SESSION)
     assert refused(token, AccessTokens("EdDSA", {"one": public_pem(Ed25519PrivateKey.generate())}))
     with pytest.raises(UnusableKey, match="'one' is public"):
         verifying.sign(USER, SESSION, expires_in=MINUTE)
@@ -265,3 +268,15 @@ def test_the_slower_process_takes_the_key_of_the_faster(tmp_path: Path) -> None:
 def test_an_unreadable_development_key(tmp_path: Path) -> None:
     with pytest.raises(UnusableKey, match="cannot read or write"):
         development_key(tmp_path)
+
+
+def test_what_is_remembered_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = AccessTokens("HS256", {"one": "x" * 32})
+    token = tokens.sign(uuid4(), uuid4(), expires_in=timedelta(minutes=1))
+    identity = tokens.verify(token)
+    moment = time.time()
+    monkeypatch.setattr(time, "time", lambda: moment + 60)  # a clock may be late
+    assert tokens.verify(token) == identity
+    monkeypatch.setattr(time, "time", lambda: moment + 60 + LEEWAY_SECONDS + 1)
+    with pytest.raises(Unauthenticated):
+        tokens.verify(token)

@@ -274,19 +274,20 @@ async def test_memory_runs_no_task_and_forgets() -> None:
     memory = Memory()
     limit = parse("1/minute")
     for number in range(ROOM):
-        await memory.take(limit, str(number))
+        memory.take(limit, str(number))
     assert len(asyncio.all_tasks()) == 1
-    memory.expirations |= dict.fromkeys(list(memory.expirations)[:-10], 0.0)
-    await memory.take(limit, "another")
-    assert len(memory.storage) == len(memory.expirations) == 11
+    for key in list(memory.counts)[:-10]:
+        memory.counts[key] = memory.counts[key]._replace(ends=0.0)
+    memory.take(limit, "another")
+    assert len(memory.counts) == 11
 
 
 async def test_memory_keeps_what_still_counts() -> None:
     memory = Memory()
     limit = parse("1/hour")
     keys = [str(number) for number in range(3 * ROOM)]
-    assert all([(await memory.take(limit, key))[0] for key in keys])
-    assert not any([(await memory.take(limit, key))[0] for key in keys])
+    assert all(memory.take(limit, key)[0] for key in keys)
+    assert not any(memory.take(limit, key)[0] for key in keys)
 
 
 async def test_many_keys_do_not_slow_memory_down() -> None:
@@ -294,7 +295,7 @@ async def test_many_keys_do_not_slow_memory_down() -> None:
     limit = parse("1/hour")
     began = time.monotonic()
     for number in range(30 * ROOM):
-        await memory.take(limit, str(number))
+        memory.take(limit, str(number))
     assert time.monotonic() - began < 8
 
 

@@ -36,7 +36,7 @@ async def test_a_token_with_its_session(
     connection: Connection, settings: Settings, name: str
 ) -> None:
     token = await mint(settings, TokenRequest(name, "demo", HOUR))
-    identity = AccessTokens.of(settings).verify(token)
+    identity = AccessTokens.of(settings).verify(token).identity
     row = await connection.fetchrow(
         "SELECT s.id, u.id AS user_id, slug, user_agent, expires_at, username FROM sessions s"
         " JOIN users u ON u.id = s.user_id JOIN tenants t ON t.id = s.home_tenant_id"
@@ -76,7 +76,7 @@ async def test_a_session_may_be_used_again(connection: Connection, settings: Set
     """Restarting the server leaves the old token of a browser valid, and no heap of sessions."""
     tokens = AccessTokens.of(settings)
     request = TokenRequest("admin", "demo", HOUR, "make run", reuse_session=True)
-    first = tokens.verify(await mint(settings, request))
-    assert tokens.verify(await mint(settings, request)) == first
+    first = tokens.verify(await mint(settings, request)).identity
+    assert tokens.verify(await mint(settings, request)).identity == first
     await connection.execute("UPDATE sessions SET revoked_at = now()")
-    assert tokens.verify(await mint(settings, request)).session_id != first.session_id
+    assert tokens.verify(await mint(settings, request)).identity.session_id != first.session_id

@@ -121,6 +121,6 @@ async def test_cancel_ends_what_runs_for_nobody() -> None:
     waiting.cancel()
     await asyncio.sleep(0)
     assert not ended.is_set()  # shielded
-    loaders.cancel()
+    loaders.end()
     async with asyncio.timeout(1):
         await ended.wait()

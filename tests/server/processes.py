@@ -89,7 +89,10 @@ class Server:
         if not running:
             return False
         self.http.base_url = httpx.URL(running[1])
-        return (await self.http.get("/readyz")).status_code == httpx.codes.OK
+        try:
+            return (await self.http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.ConnectError:  # with several workers it says so before any listens
+            return False
 
 
 @asynccontextmanager

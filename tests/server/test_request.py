@@ -245,4 +245,4 @@ async def test_a_database_that_is_closed(acme: Workspace, caplog: pytest.LogCapt
 
 def test_the_tests_sign_as_the_server_does() -> None:
     person = Person(uuid4(), uuid4(), "")
-    assert AccessTokens.of(SETTINGS).verify(_token(person)).user_id == person.id
+    assert AccessTokens.of(SETTINGS).verify(_token(person)).identity.user_id == person.id

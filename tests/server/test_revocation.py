@@ -109,7 +109,7 @@ async def signed_in(pair: Pair) -> tuple[SignedIn, Client, Client]:
     at_a, at_b = pair.a.by(token), pair.b.by(token)
     await pair.cache(person, [at_a, at_b])
     elsewhere = pair.a.by(second["accessToken"])
-    session_id = TOKENS.verify(token).session_id
+    session_id = TOKENS.verify(token).identity.session_id
     return SignedIn(pair, person, at_a, elsewhere, session_id, first[TOLD]), at_a, at_b
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -43,7 +44,8 @@ def _literal(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, list):
-        return f"ARRAY[{', '.join(map(_literal, value))}]::text[]"
+        kind = "uuid" if value and isinstance(value[0], UUID) else "text"
+        return f"ARRAY[{', '.join(map(_literal, value))}]::{kind}[]"
     return f"'{orjson.dumps(value).decode() if isinstance(value, dict) else value}'"
 
 

@@ -147,16 +147,20 @@ async def test_the_tenant_and_the_role_end_with_the_scope(db: Database, tenants:
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-async def test_limits_are_of_the_scope(database: Database, read_only: bool) -> None:
-    """Of the session they could not be: PgBouncer refuses such a connection."""
-    await DB.open(database.url("parley_app"), size=1, statement_timeout=7)
+async def test_limits_hold_in_each_scope(database: Database, read_only: bool) -> None:
+    """Without prepared statements, as behind PgBouncer, they are not of the session: it would
+    refuse such a connection."""
+    url = database.url("parley_app")
     query = """SELECT current_setting('jit') AS jit, current_setting('statement_timeout') AS one,
         current_setting('idle_in_transaction_session_timeout') AS idle"""
-    async with DB.identity(read_only=read_only):
-        assert tuple((await DB.fetch(Row, query))[0]) == ("off", "7s", "7s")
-    left = await DB.running_pool().fetchrow(query)
-    assert left is not None
-    assert tuple(left) == ("on", "0", "0")
+    for cache, outside in ((0, ("on", "0", "0")), (1024, ("off", "7s", "7s"))):
+        await DB.open(url, size=1, statement_timeout=7, statement_cache_size=cache)
+        async with DB.identity(read_only=read_only):
+            assert tuple((await DB.fetch(Row, query))[0]) == ("off", "7s", "7s")
+        left = await DB.running_pool().fetchrow(query)
+        assert left is not None
+        assert tuple(left) == outside
+        await DB.close()
 
 
 async def test_opening_twice_and_using_what_is_closed_are_said_clearly(
