@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench model differential lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
+.PHONY: help run test bench model torture differential lint format types explorer-types imports chromium explorer clients lock upgrade clean venv dev-venv
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -35,6 +35,9 @@ model: dev-venv ## the model of all writes, for longer than the tests do: other 
 bench: dev-venv ## how fast requests are answered; MESSAGES=, SECONDS= of a run, ROUNDS=, DATA= and PEERS= (directories)
 	@$(BIN)/python -m benchmarks.requests --messages $(MESSAGES) --seconds $(SECONDS) --rounds $(ROUNDS) \
 	  $(if $(DATA),--data $(DATA)) $(if $(PEERS),--peers $(PEERS))
+
+torture: dev-venv ## realtime, for FOR=300 seconds each; SEED=… is what chance was before
+	@PARLEY_TEST_SECONDS=$(or $(FOR),300) PARLEY_TEST_SEED=$(SEED) $(BIN)/python -m pytest -q -n 0 -s tests/torture
 
 lint: dev-venv ## format and style
 	$(STEP) "format and style"

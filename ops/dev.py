@@ -74,6 +74,7 @@ def serve(settings: Settings, announce: Callable[[str], None], app: str = APP) -
                 loop="uvloop",
                 http="httptools",
                 ws="server.websocket_protocol:BoundedProtocol",
+                ws_per_message_deflate=False,
                 log_level="warning",
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )

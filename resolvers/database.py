@@ -7,6 +7,7 @@ import asyncpg
 from core.settings import Settings, address
 from core.viewer import Identity, Viewer
 from tables.engine import DB, Row, Scope
+from tables.scope import UNAVAILABLE
 
 PATIENCE = 2.0
 """Seconds that a health check waits."""
@@ -37,11 +38,16 @@ async def close_database() -> None:
     await DB.close()
 
 
-def reading(who: Identity) -> Scope:
-    """One snapshot for a whole query; begins with its first statement."""
+def reading(who: Identity, turns: asyncio.Semaphore | None = None) -> Scope:
+    """One snapshot for a whole query; begins with its first statement, when it is its turn."""
     if isinstance(who, Viewer):
-        return DB.tenant(who.tenant_id, read_only=True)
+        return DB.tenant(who.tenant_id, read_only=True, turns=turns)
     return DB.identity(read_only=True)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether it passes, since it is the database that cannot be asked now."""
+    return isinstance(error, UNAVAILABLE)
 
 
 async def database_answers() -> bool:

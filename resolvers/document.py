@@ -50,13 +50,18 @@ async def contents_by_document(viewer: Viewer, ids: Sequence[UUID]) -> list[str 
 
 async def documents_by_message(viewer: Viewer, ids: Sequence[UUID]) -> list[list[DocumentRow]]:
     """What messages used, in the stored order, of messages that the viewer is known to see."""
+    return await documents_used_by(viewer.tenant_id, ids)
+
+
+async def documents_used_by(tenant_id: UUID, ids: Sequence[UUID]) -> list[list[DocumentRow]]:
+    """As `documents_by_message`, which are the same for all members."""
     rows = await DB.fetch(
         DocumentRow,
         f"""SELECT md.message_id, {COLUMNS} FROM message_documents md
         JOIN documents d ON d.tenant_id = $1 AND d.id = md.document_id
         WHERE md.tenant_id = $1 AND md.message_id = ANY($2) AND md.position < {MAX_CITATIONS}
         AND d.deleted_at IS NULL ORDER BY md.message_id, md.position""",
-        viewer.tenant_id,
+        tenant_id,
         ids,
     )
     return lists_by_key(rows, ids, "message_id")

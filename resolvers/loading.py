@@ -2,8 +2,9 @@
 there is none. Loaders are made per operation: their cache and their viewer are of one request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
@@ -13,15 +14,22 @@ from core.viewer import Identity
 K = TypeVar("K")
 R = TypeVar("R")
 Batch = Callable[[Any, Sequence[K]], Awaitable[Sequence[R]]]
-Known = tuple[DataLoader[Any, None], dict[Any, Any]]
+Source = tuple[DataLoader[Any, None], dict[Any, Any]]
 """Of a batch: what loads lists of keys, and what was found for each key."""
+
+Known = Mapping[Batch[Any, Any], Mapping[Any, Any]]
+"""Results of batches, by key, that are the same for all viewers of a workspace."""
+
+NOTHING: Known = MappingProxyType({})
 
 
 class Loaders:
     """What was found is known until `end`."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[Batch[Any, Any], Identity], Known] = {}
+    def __init__(self, known: Known = NOTHING) -> None:
+        """What is known is not loaded."""
+        self._known = known
+        self._sources: dict[tuple[Batch[Any, Any], Identity], Source] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
@@ -40,21 +48,27 @@ class Loaders:
             await loader.load(unknown)
         return [found[key] for key in keys]
 
-    def _of(self, batch: Batch[K, R], viewer: Identity) -> Known:
-        known = self._known.get((batch, viewer))
-        if known is None:
-            known = self._known[batch, viewer] = _known(batch, viewer, self._running)
-        return known
+    def _of(self, batch: Batch[K, R], viewer: Identity) -> Source:
+        source = self._sources.get((batch, viewer))
+        if source is None:
+            source = _source(batch, viewer, self._running, self._known.get(batch, {}))
+            self._sources[batch, viewer] = source
+        return source
 
     def end(self) -> None:
         """Nobody waits any more: batches that run would run on."""
-        self._known.clear()
+        self._sources.clear()
         for task in list(self._running):
             task.cancel()
 
 
-def _known(batch: Batch[K, R], viewer: Identity, running: set[asyncio.Task[Any]]) -> Known:
-    found: dict[K, R | BaseException] = {}
+def _source(
+    batch: Batch[K, R],
+    viewer: Identity,
+    running: set[asyncio.Task[Any]],
+    known: Mapping[K, R],
+) -> Source:
+    found: dict[K, R | BaseException] = dict(known)
 
     async def load(lists: list[tuple[K, ...]]) -> list[None]:
         """What is asked for in one moment is one call of the batch."""

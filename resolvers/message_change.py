@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.errors import BadInput
+from resolvers.loading import Known
 from resolvers.message import COLUMNS, MessageRow
 from tables.engine import DB
 
@@ -36,6 +37,8 @@ class MessageChange:
     """As it was read, which may be later than the change."""
 
     version: int
+    known: Known
+    """What was read with it."""
 
 
 class ChangeRow(MessageRow):
@@ -64,8 +67,9 @@ class Cursors:
             raise no_cursor()
         return int.from_bytes(version)
 
-    def change(self, row: ChangeRow) -> MessageChange:
-        return MessageChange(ChangeKind(row.kind), self.cursor(row.version), row, row.version)
+    def change(self, row: ChangeRow, known: Known) -> MessageChange:
+        kind, version = ChangeKind(row.kind), row.version
+        return MessageChange(kind, self.cursor(version), row, version, known)
 
 
 def no_cursor() -> BadInput:

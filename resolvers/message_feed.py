@@ -6,7 +6,9 @@ from uuid import UUID
 
 from resolvers.listener import MessageListener
 from resolvers.listening import Standing
+from resolvers.loading import Known
 from resolvers.message_change import ChangeRow, Cursors, changes_between
+from resolvers.message_company import company_of
 
 BATCH = 100
 """Versions of a conversation that are read at once."""
@@ -36,6 +38,7 @@ class Reading:
     """Whether there are more."""
 
     rows: list[ChangeRow] = field(default_factory=list)
+    known: Known = field(default_factory=dict)
 
 
 Changes = Mapping[UUID, Reading]
@@ -80,7 +83,11 @@ class MessageFeed:
                 windows[id] = (place.position, upto)
             found[id] = Reading(place, upto, is_behind=upto < version)
         if self.tenant_id is not None and windows:
-            for row in await changes_between(self.tenant_id, windows):
+            rows = await changes_between(self.tenant_id, windows)
+            known = await company_of(self.tenant_id, rows)
+            for id in windows:
+                found[id].known = known
+            for row in rows:
                 found[row.conversation_id].rows.append(row)
         return found
 
@@ -88,7 +95,7 @@ class MessageFeed:
         """Gives the conversations of which more is to be read."""
         for id, reading in changes.items():
             place = reading.place
-            told = [place.cursors.change(row) for row in reading.rows]
+            told = [place.cursors.change(row, reading.known) for row in reading.rows]
             for listener in place.listeners:
                 listener.tell(told)
             place.position = reading.upto

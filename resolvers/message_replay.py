@@ -19,6 +19,7 @@ from resolvers.message_change import (
     last_changes_between,
     no_cursor,
 )
+from resolvers.message_company import company_of
 from resolvers.message_feed import BATCH
 from resolvers.reader import AGAIN_SECONDS, Reader
 from tables.scope import UNAVAILABLE
@@ -58,29 +59,34 @@ class Replay:
     async def _version(self) -> int:
         """The conversation's."""
 
-        async def nothing() -> Sequence[ChangeRow]:
+        async def nothing() -> Sequence[MessageChange]:
             return ()
 
         version, _ = await self._read(None, nothing)
         return version
 
-    async def _missed(self, window: Window, part: Window) -> list[MessageChange]:
+    async def _missed(self, window: Window, part: Window) -> Sequence[MessageChange]:
         return await self._changes(
             part, lambda: last_changes_between(self._tenant_id, self._id, window, part)
         )
 
-    async def _all(self, part: Window) -> list[MessageChange]:
+    async def _all(self, part: Window) -> Sequence[MessageChange]:
         return await self._changes(part, lambda: changes_between(self._tenant_id, {self._id: part}))
 
     async def _changes(
         self, part: Window, read: Callable[[], Awaitable[Sequence[ChangeRow]]]
-    ) -> list[MessageChange]:
-        _, rows = await self._read(part[0], read)
-        return [self._cursors.change(row) for row in rows]
+    ) -> Sequence[MessageChange]:
+        async def with_company() -> Sequence[MessageChange]:
+            rows = await read()
+            known = await company_of(self._tenant_id, rows)
+            return [self._cursors.change(row, known) for row in rows]
+
+        _, changes = await self._read(part[0], with_company)
+        return changes
 
     async def _read(
-        self, after: int | None, read: Callable[[], Awaitable[Sequence[ChangeRow]]]
-    ) -> tuple[int, Sequence[ChangeRow]]:
+        self, after: int | None, read: Callable[[], Awaitable[Sequence[MessageChange]]]
+    ) -> tuple[int, Sequence[MessageChange]]:
         """With the conversation's version. An outage of the database is sat out."""
         while True:
             self._listener.check()

@@ -23,6 +23,7 @@ from resolvers.message_replay import Replay
 from resolvers.reader import Reader
 
 READERS_AT_ONCE = 4
+EVENTS_AT_ONCE = 4
 """Connections to the database that they take from requests, at the most."""
 
 
@@ -36,6 +37,9 @@ class Subscriptions:
             else PostgresBus(self._changed, settings.listen_url)
         )
         self._settings = settings
+        self.turns = asyncio.Semaphore(EVENTS_AT_ONCE)
+        """Of those who are told something, to read what else they asked for."""
+
         self._gate = asyncio.Semaphore(READERS_AT_ONCE)
         self._readers: dict[UUID | None, Reader] = {}
         self._by_key: dict[str, set[Listener]] = {}

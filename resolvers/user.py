@@ -36,10 +36,15 @@ class UserRow(Row):
 
 async def users_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[UserRow | None]:
     """Also people who left: old messages keep their author."""
+    return await tenant_users(viewer.tenant_id, ids)
+
+
+async def tenant_users(tenant_id: UUID, ids: Sequence[UUID]) -> list[UserRow | None]:
+    """As `users_by_id`, which are the same for all members."""
     rows = await DB.fetch(
         UserRow,
         f"SELECT {COLUMNS} FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = ANY($2)",
-        viewer.tenant_id,
+        tenant_id,
         ids,
     )
     return by_key(rows, ids, "id")

@@ -1,5 +1,6 @@
 """What a field gets to know about its request."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,7 +17,7 @@ from core.rate_limit import Budget, network
 from core.time import EPOCH
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
-from resolvers.loading import Batch, K, Loaders, R
+from resolvers.loading import NOTHING, Batch, K, Known, Loaders, R
 from resolvers.services import Services
 
 
@@ -128,11 +129,14 @@ class Context:
         if budget is not None:
             self.budgets.append(budget)
 
-    async def begin_reading(self) -> None:
-        """Until `end_reading`, all that is read is of one moment."""
-        self.loaders = Loaders()
+    async def begin_reading(
+        self, known: Known = NOTHING, turns: asyncio.Semaphore | None = None
+    ) -> None:
+        """Until `end_reading`, all that is read is of one moment. What is known already, of one
+        not long before, is not read. `turns` to read, where many would at once."""
+        self.loaders = Loaders(known)
         if self.who is not None:
-            self._reading = reading(self.who)
+            self._reading = reading(self.who, turns)
             await self._reading.__aenter__()
 
     async def end_reading(self) -> None:

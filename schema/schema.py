@@ -1,14 +1,15 @@
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.extensions import MaxTokensLimiter
+from strawberry.extensions import MaxTokensLimiter, SchemaExtension
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
-from strawberry.types.execution import PreExecutionError
+from strawberry.types.execution import PreExecutionError, StreamExecutionResult
 from strawberry.types.graphql import OperationType
 
 from core.errors import BadInput
@@ -28,7 +29,22 @@ MAX_TOKENS = 2000
 NO_STREAM = "A subscription needs a WebSocket, or a POST with Accept: text/event-stream."
 
 
+class Runner(SchemaExtensionsRunner):
+    """Asks nothing of the extensions for each event: none of ours has an answer."""
+
+    async def get_extensions_results(self, _: ExecutionContext) -> dict[str, Any]:
+        return {}
+
+    def on_stream_result(self, _: StreamExecutionResult) -> AbstractAsyncContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
 class Schema(strawberry.Schema):
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> Runner:
+        return Runner(execution_context, extensions)
+
     async def execute(self, *arguments: Any, **named: Any) -> ExecutionResult:
         """Once: subscriptions, which graphql-core would take for queries here, are refused."""
         allowed = set(named.get("allowed_operation_types") or OperationType)
@@ -41,13 +57,16 @@ class Schema(strawberry.Schema):
             return ExecutionResult(data=None, errors=[as_graphql_error(BadInput(NO_STREAM))])
 
     async def stream(self, *arguments: Any, **named: Any) -> StreamResult:
-        return self._complete(await super().stream(*arguments, **named))
+        results = await super().stream(*arguments, **named)
+        return self._complete(results, named["context_value"])
 
-    async def _complete(self, results: StreamResult) -> StreamResult:
-        """With what the cache of parsed documents raises, and Strawberry's stream does not heed."""
+    async def _complete(self, results: StreamResult, context: Context) -> StreamResult:
+        """With what the cache of parsed documents raises, and Strawberry's stream does not heed.
+        Nothing is read while a result is sent: who reads slowly must not hold a connection."""
         async with aclosing(results):
             try:
                 async for result in results:
+                    await context.end_reading()
                     yield result
             except GraphQLError as error:
                 self.process_errors([error])

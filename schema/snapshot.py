@@ -1,7 +1,6 @@
 from collections.abc import AsyncIterator
 
 from strawberry.extensions import SchemaExtension
-from strawberry.types.execution import StreamExecutionResult
 from strawberry.types.graphql import OperationType
 
 from schema.context import Context
@@ -21,9 +20,3 @@ class Snapshot(SchemaExtension):
             yield
         finally:
             await context.end_reading()
-
-    async def on_stream_result(self, _: StreamExecutionResult) -> AsyncIterator[None]:
-        """Before it is sent: whoever reads slowly must not hold a connection."""
-        context: Context = self.execution_context.context
-        await context.end_reading()
-        yield

@@ -1,10 +1,11 @@
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
 import strawberry
 
 from resolvers.conversation import ConversationRow
+from resolvers.loading import NOTHING, Known
 from resolvers.message_change import ChangeKind
 from resolvers.message_change import MessageChange as Change
 from schema.context import Context, Info
@@ -23,14 +24,21 @@ class MessageChange:
     message: Message
 
 
+def nothing(_: object) -> Known:
+    return NOTHING
+
+
 async def each(
-    context: Context, events: AsyncGenerator[Event, None]
+    context: Context,
+    events: AsyncGenerator[Event, None],
+    known_with: Callable[[Event], Known] = nothing,
 ) -> AsyncGenerator[Event, None]:
-    """Each in a snapshot of its own, with loaders that have seen nothing older. As whoever has
-    subscribed: it ends when that changes."""
+    """Each in a snapshot of its own, with loaders that have seen nothing older than the event. As
+    whoever has subscribed: it ends when that changes."""
+    turns = context.services.subscriptions.turns
     async with aclosing(events):
         async for event in events:
-            await context.begin_reading()
+            await context.begin_reading(known_with(event), turns)
             try:
                 yield event
             finally:
@@ -55,7 +63,7 @@ class Subscription:
         changes = context.services.subscriptions.message_changes(
             viewer, context.expires_at, conversation, after
         )
-        return each(context, changes)
+        return each(context, changes, lambda change: change.known)
 
     @strawberry.subscription(
         description="A conversation of the viewer's appeared, changed or got a message.",

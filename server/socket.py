@@ -5,6 +5,7 @@ The payload of connection_init stands for HTTP's headers, in each operation anew
 
 import asyncio
 import logging
+import sys
 from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types import ExecutionResult
 
 from core.errors import GoingAway, LimitReached, RateLimited, RuleError
+from resolvers.database import is_outage
 from resolvers.services import Services
 from schema.context import Context
 from schema.errors import as_graphql_error, is_refused, presented
@@ -142,8 +144,10 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
         await self.end(code, f"{refusal.code}: {refusal.message}")
 
     async def _fail(self) -> None:
+        """Clients do not come back after FAILED."""
         log.exception("socket %s failed", self._request_id)
-        await self.end(FAILED, "INTERNAL: Internal error.")
+        code = TRY_LATER if is_outage(sys.exc_info()[1]) else FAILED
+        await self.end(code, "INTERNAL: Internal error.")
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         limit = self.services.settings.max_operations

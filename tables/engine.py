@@ -133,16 +133,25 @@ class TenantEngine(LazyEngine):
         if not future.cancelled():
             future.exception()  # seen: whoever waits for it raises it
 
-    def tenant(self, tenant_id: UUID, *, read_only: bool = False) -> Scope:
-        """Rows of one tenant. Read-only: one snapshot for all statements of the scope."""
+    def tenant(
+        self,
+        tenant_id: UUID,
+        *,
+        read_only: bool = False,
+        turns: asyncio.Semaphore | None = None,
+    ) -> Scope:
+        """Rows of one tenant. Read-only: one snapshot for all statements of the scope. `turns`:
+        of those who share them, no more take connections at once."""
         tenant = f"SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}';"
-        return self._scope("parley_tenant", tenant, read_only=read_only)
+        return self._scope("parley_tenant", tenant, read_only=read_only, turns=turns)
 
     def identity(self, *, read_only: bool = False) -> Scope:
         """Users, sessions and memberships, of no tenant."""
         return self._scope("parley_auth", "", read_only=read_only)
 
-    def _scope(self, role: Role, tenant: str, *, read_only: bool) -> Scope:
+    def _scope(
+        self, role: Role, tenant: str, *, read_only: bool, turns: asyncio.Semaphore | None = None
+    ) -> Scope:
         mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
         # One DO block is one round trip, and the only form whose SET LOCAL reaches the workers
         # of a Citus cluster without the role, which they would refuse, and without the limits.
@@ -150,7 +159,7 @@ class TenantEngine(LazyEngine):
             f"BEGIN{mode}; DO $$ BEGIN {self._limits} SET LOCAL ROLE {role};"
             f" SET LOCAL citus.propagate_set_commands = 'local'; {tenant} END $$"
         )
-        return Scope(self, preamble, role, read_only=read_only)
+        return Scope(self, preamble, role, read_only=read_only, turns=turns)
 
     async def fetch(self, row: type[RowType], query: str, *args: object) -> list[RowType]:
         """Runs one statement in the current scope; rows as they come."""

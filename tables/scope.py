@@ -68,6 +68,11 @@ class Gate:
         self.ended = False
         self.wrong_role = False
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a transaction to end."""
+        return self._connection is not None or self._lock.locked()
+
     async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
         return await self._run(lambda connection: connection.fetch(query, *args, **options))
 
@@ -99,6 +104,17 @@ class Gate:
             return await statement(self._connection or await self._begin())
 
     async def _begin(self) -> Connection:
+        turns = self._scope.turns
+        if turns is None:
+            return await self._connect()
+        await turns.acquire()
+        try:
+            return await self._connect()
+        except BaseException:
+            turns.release()
+            raise
+
+    async def _connect(self) -> Connection:
         self._pool = pool = self._scope.engine.running_pool()
         timeout = self._scope.engine.acquire_timeout
         for attempt in (1, 2):
@@ -123,31 +139,47 @@ class Gate:
             if connection is None or self._pool is None:
                 return
             try:
-                status = await connection.execute("ROLLBACK" if self.wrong_role else command)
-            except BaseException:
-                await _discard(self._pool, connection)
-                raise
-            with contextlib.suppress(*LOST_CONNECTION):  # the transaction is over all the same
-                await self._pool.release(connection)
+                status = await self._give_back(self._pool, connection, command)
+            finally:
+                if self._scope.turns:
+                    self._scope.turns.release()
         if status != command:  # PostgreSQL answers ROLLBACK to the COMMIT of a failed one
             raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
+
+    async def _give_back(self, pool: Pool, connection: Connection, command: Command) -> str:
+        try:
+            status: str = await connection.execute("ROLLBACK" if self.wrong_role else command)
+        except BaseException:
+            await _discard(pool, connection)
+            raise
+        with contextlib.suppress(*LOST_CONNECTION):  # the transaction is over all the same
+            await pool.release(connection)
+        return status
 
 
 class Scope(PostgresTransaction):
     """Made by `DB.tenant(…)` and `DB.identity()`."""
 
-    __slots__ = ("changes", "preamble", "read_only", "role")
+    __slots__ = ("changes", "preamble", "read_only", "role", "turns")
 
     engine: "TenantEngine"
 
     def __init__(
-        self, engine: "TenantEngine", preamble: str, role: Role, *, read_only: bool
+        self,
+        engine: "TenantEngine",
+        preamble: str,
+        role: Role,
+        *,
+        read_only: bool,
+        turns: asyncio.Semaphore | None = None,
     ) -> None:
+        """`turns` for its connection are waited for as long as it takes."""
         super().__init__(engine)
         self._parent = None  # nesting is refused below, not ignored
         self.preamble = preamble
         self.role = role
         self.read_only = read_only
+        self.turns = turns
         self.changes: set[str] = set()
         self.connection: Gate = Gate(self)
 
@@ -188,6 +220,8 @@ class Scope(PostgresTransaction):
         if not self._committed and not self._rolled_back:
             if exception:
                 self._end("ROLLBACK")
+            elif self.read_only and not self.connection.is_used:
+                self.connection.ended = True
             elif self.read_only:
                 self._end("COMMIT")
             else:

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from resolvers.message_change import Cursors
@@ -44,12 +45,19 @@ async def write(room: Room, name: str, times: int, seed: int = 0) -> None:
 
 async def truth(room: Room) -> list[tuple[str, UUID, int]]:
     """All that happened, as the tables have it."""
-    rows = await room.workspace.cast.connection.fetch(
+    return await history(room.workspace.cast.connection, room.id)
+
+
+async def history(
+    connection: "asyncpg.Connection[asyncpg.Record]", conversation_id: UUID
+) -> list[tuple[str, UUID, int]]:
+    """In the order of versions."""
+    rows = await connection.fetch(
         """SELECT kind, message_id, version FROM message_changes WHERE conversation_id = $1
         UNION SELECT 'ADDED', id, version FROM messages m WHERE conversation_id = $1
             AND NOT EXISTS (SELECT FROM message_changes c WHERE c.message_id = m.id)
         ORDER BY version""",
-        room.id,
+        conversation_id,
     )
     return [(row["kind"], row["message_id"], row["version"]) for row in rows]
 

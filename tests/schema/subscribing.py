@@ -28,17 +28,28 @@ INBOX = "subscription { inboxChanges { id } }"
 async def subscribed(
     who: Person | None, tenant: str, query: str, **variables: Any
 ) -> AsyncIterator[AsyncIterator[ExecutionResult]]:
-    settings = SETTINGS.model_copy(update={"subscription_poll_seconds": OFTEN})
-    services = Services.of(settings)
+    services = new_services()
+    try:
+        async with subscribed_at(services, who, tenant, query, **variables) as results:
+            yield results
+    finally:
+        await services.stop()
+
+
+def new_services() -> Services:
+    return Services.of(SETTINGS.model_copy(update={"subscription_poll_seconds": OFTEN}))
+
+
+@asynccontextmanager
+async def subscribed_at(
+    services: Services, who: Person | None, tenant: str, query: str, **variables: Any
+) -> AsyncIterator[AsyncIterator[ExecutionResult]]:
     context = Context(services, Caller("test"), tenant, expires_at=now() + timedelta(minutes=5))
     if who:
         await context.identify(Identity(who.id, who.session_id))
     results = await schema.stream(query, variable_values=variables, context_value=context)
-    try:
-        async with aclosing(results):
-            yield results  # type: ignore[misc]
-    finally:
-        await services.stop()
+    async with aclosing(results):
+        yield results  # type: ignore[misc]
 
 
 def changes_of(tenant_id: UUID, talk: UUID, select: str) -> tuple[str, dict[str, str]]:

@@ -1,6 +1,7 @@
 """Subscriptions: each event is read anew, holds nothing, and tells nobody else."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -8,10 +9,20 @@ import httpx
 import orjson
 import pytest
 
+from resolvers.database import reading
 from resolvers.message_change import Cursors
-from tables.engine import DB
+from schema import context
+from tables.engine import DB, Scope
 from tests.graph import Person
-from tests.schema.subscribing import INBOX, OFTEN, changes_of, first, subscribed
+from tests.schema.subscribing import (
+    INBOX,
+    OFTEN,
+    changes_of,
+    first,
+    new_services,
+    subscribed,
+    subscribed_at,
+)
 from tests.schema.twins import SECRET, Twins
 from tests.schema.workspace import Workspace, gid
 
@@ -42,6 +53,80 @@ async def test_each_event_is_read_anew(acme: Workspace) -> None:
             await acme.message(talk, "ada")
             names.append((await first(results))["messageChanges"]["message"]["author"])
     assert names == [{"fullName": "One"}, {"fullName": "Two"}]
+
+
+COMPANY = "message { content author { username email } usedDocuments { filename owner { id } } }"
+
+
+@pytest.fixture
+def scopes(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
+    """Those that events were read in."""
+    made: list[Scope] = []
+
+    def recorded(*arguments: Any) -> Scope:
+        made.append(reading(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(context, "reading", recorded)
+    return made
+
+
+def used(scopes: list[Scope]) -> list[bool]:
+    """Whether each took a connection."""
+    return [scope.connection._pool is not None for scope in scopes]
+
+
+async def test_what_most_ask_for_comes_with_the_change(
+    acme: Workspace, scopes: list[Scope]
+) -> None:
+    """To all who listen, and each sees of it what they may."""
+    talk = await acme.talk("ada", "bob", "root")
+    query, variables = changes_of(acme.id, talk, COMPANY)
+    document = await acme.cast.document(acme.id, None, filename="plan.md")
+    people, services = acme.cast.people, new_services()
+    async with (
+        subscribed_at(services, people["bob"], acme.slug, query, **variables) as to_bob,
+        subscribed_at(services, people["root"], acme.slug, query, **variables) as to_root,
+    ):
+        for results, email in ((to_bob, None), (to_root, "ada@example.com")) * 2:
+            if results is to_bob:
+                message = await acme.message(talk, "ada")
+                await acme.cast.cite(acme.id, message, document)
+            told = await first(results)
+            assert told["messageChanges"]["message"]["author"]["email"] == email
+            assert told["messageChanges"]["message"]["usedDocuments"] in (
+                [{"filename": "plan.md", "owner": None}],
+                [],  # it was told between the two
+            )
+    await services.stop()
+    assert used(scopes) == [False] * 4
+
+
+async def test_events_take_few_connections(acme: Workspace, scopes: list[Scope]) -> None:
+    """However many are told at once."""
+    talk = await acme.talk("ada", "bob")
+    query, variables = changes_of(acme.id, talk, AUTHORS)
+    services = new_services()
+    services.subscriptions.turns = asyncio.Semaphore(1)
+    await acme.message(talk, "ada")
+    async with AsyncExitStack() as stack:
+        bob = acme.cast.people["bob"]
+        everybody = [
+            await stack.enter_async_context(
+                subscribed_at(services, bob, acme.slug, query, **variables)
+            )
+            for _ in range(8)
+        ]
+        telling = [asyncio.ensure_future(first(results)) for results in everybody]
+        while not all(each.done() for each in telling):
+            await asyncio.sleep(0)
+            assert sum(scope.connection._connection is not None for scope in scopes) <= 1
+        for each in telling:
+            assert "messageChanges" in each.result()
+    await services.stop()
+    await settle()
+    assert used(scopes) == [True] * 8
+    assert services.subscriptions.turns._value == 1
 
 
 async def test_nothing_is_held_between_events(acme: Workspace) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +48,7 @@ class Server:
     process: "subprocess.Popen[bytes]"
     http: httpx.AsyncClient
     _stderr: Path
+    _start: Callable[[], "subprocess.Popen[bytes]"]
 
     def client(self, **headers: str) -> Client:
         return Client(self.http, {name.replace("_", "-"): text for name, text in headers.items()})
@@ -73,6 +74,14 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
             await asyncio.to_thread(self.process.wait, LONG)
+
+    async def kill_and_start(self) -> None:
+        """Nobody is told that it dies. It comes back at another port."""
+        self.process.kill()
+        self.process.wait()
+        print(f"--- {self.http.base_url}, killed\n{self.said()}")
+        self.process = self._start()
+        await self.ready()
 
     async def end(self) -> None:
         """Whatever happened: shows what it said to whom a test has failed for."""
@@ -118,14 +127,17 @@ def _started(database: Database, stderr: Path, settings: dict[str, object]) -> S
         "pool_size": 8,
         "sign_in_floor": 0,
     }
-    with stderr.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *COMMAND],
-            cwd=CHECKOUT,
-            env=environment(**(variables | settings)),
-            stdout=subprocess.DEVNULL,
-            stderr=file,
-        )
+
+    def start() -> "subprocess.Popen[bytes]":
+        with stderr.open("wb") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", *COMMAND],
+                cwd=CHECKOUT,
+                env=environment(**(variables | settings)),
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
+
     # Without certificates, which take long to read, and whatever proxy the environment names.
     http = httpx.AsyncClient(timeout=LONG, verify=False, trust_env=False)
-    return Server(process, http, stderr)
+    return Server(start(), http, stderr, start)
