@@ -8,7 +8,7 @@ looks by itself now and then. While the database cannot be asked, nobody is told
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from resolvers.inbox import Inboxes
@@ -82,13 +82,15 @@ class Reader:
 
     async def _run(self) -> None:
         failed = False
+        now = asyncio.get_running_loop().time
+        polls_at = now() + self._poll_seconds  # also where something else happens all the time
         while True:
-            try:
-                async with asyncio.timeout(self._poll_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(polls_at):
                     await self._wake.wait()
-            except TimeoutError:
-                self._polls = True
             self._wake.clear()
+            if now() >= polls_at:
+                self._polls, polls_at = True, now() + self._poll_seconds
             try:
                 await self._read()
                 failed = False
@@ -114,6 +116,8 @@ class Reader:
             listener.end(error)
         self.wake(self.messages.tell(changes))
         self.inboxes.tell(news)
+        for listener in listeners:
+            listener.admit()
 
     def _concerned(
         self, changed: set[UUID], suspects: set[Listener], *, polls: bool
