@@ -66,16 +66,17 @@ class Replay:
 
     async def _missed(self, window: Window, part: Window) -> list[MessageChange]:
         return await self._changes(
-            part, lambda: last_changes_between(self._tenant_id, self._id, window, part)
+            window, lambda: last_changes_between(self._tenant_id, self._id, window, part)
         )
 
     async def _all(self, part: Window) -> list[MessageChange]:
         return await self._changes(part, lambda: changes_between(self._tenant_id, {self._id: part}))
 
     async def _changes(
-        self, part: Window, read: Callable[[], Awaitable[Sequence[ChangeRow]]]
+        self, window: Window, read: Callable[[], Awaitable[Sequence[ChangeRow]]]
     ) -> list[MessageChange]:
-        _, rows = await self._read(part[0], read)
+        """Nothing in the window may have been forgotten: it says what is new to the client."""
+        _, rows = await self._read(window[0], read)
         return [self._cursors.change(row) for row in rows]
 
     async def _read(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from core.errors import BadInput, RuleError
+from core.errors import BadInput, CursorExpired, RuleError
 from core.settings import Settings
 from ops.purge import purge
 from resolvers import message_change, message_feed, message_replay
@@ -302,6 +302,29 @@ async def test_what_is_gone_is_refused_and_not_left_out(database: Database, room
         await edit_message(bob, second, "edited again")
         ear = room.unready(here, "carl", cursor(room, 6))
         assert [kind for kind, *_ in told(await ear.hears(2))] == ["ADDED", "EDITED"]
+
+
+async def test_what_is_forgotten_during_a_replay(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a message was added, of which only the edit is left: the client does not know it."""
+    monkeypatch.setattr(message_replay, "BATCH", 1)
+    bob, owner = viewer(room.workspace, "bob"), room.workspace.cast.connection
+    first, second = [(await send_message(bob, room.id, f"{n}")).id for n in range(2)]
+    await edit_message(bob, first, "edited")
+    async with hub(database) as here:
+        changes = here.subscriptions.message_changes(
+            viewer(room.workspace, "carl"), later(), room.id, cursor(room, 0)
+        )
+        async with aclosing(changes):
+            assert told([await anext(changes)]) == [("ADDED", second, 2)]
+            await owner.execute(
+                "UPDATE message_changes SET id = uuidv7('-9 days') WHERE kind = 'ADDED'"
+            )
+            settings = Settings(owner_database_url=database.url("parley_owner"))
+            await purge(settings, timedelta(days=8), lambda line: None)
+            with pytest.raises(CursorExpired):
+                await anext(changes)
 
 
 MANY = """INSERT INTO conversations (tenant_id, short_id, title, version, last_sequence)
