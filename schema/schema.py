@@ -41,13 +41,18 @@ class Schema(strawberry.Schema):
             return ExecutionResult(data=None, errors=[as_graphql_error(BadInput(NO_STREAM))])
 
     async def stream(self, *arguments: Any, **named: Any) -> StreamResult:
-        return self._complete(await super().stream(*arguments, **named))
+        return self._complete(await super().stream(*arguments, **named), named["context_value"])
 
-    async def _complete(self, results: StreamResult) -> StreamResult:
-        """With what the cache of parsed documents raises, and Strawberry's stream does not heed."""
+    async def _complete(self, results: StreamResult, context: Context) -> StreamResult:
+        """With what the cache of parsed documents raises, and Strawberry's stream does not heed.
+        An event that cannot be told is the last one: its cursor is lost, and the next one's would
+        lead past it."""
         async with aclosing(results):
             try:
                 async for result in results:
+                    if context.is_following and result.data is None:
+                        yield PreExecutionError(data=None, errors=result.errors)
+                        return
                     yield result
             except GraphQLError as error:
                 self.process_errors([error])

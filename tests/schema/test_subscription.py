@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from resolvers.message_change import Cursors
+from schema.errors import is_refused
 from tables.engine import DB
 from tests.graph import Person
 from tests.schema.subscribing import INBOX, OFTEN, changes_of, first, subscribed
@@ -42,6 +43,29 @@ async def test_each_event_is_read_anew(acme: Workspace) -> None:
             await acme.message(talk, "ada")
             names.append((await first(results))["messageChanges"]["message"]["author"])
     assert names == [{"fullName": "One"}, {"fullName": "Two"}]
+
+
+async def test_an_event_that_cannot_be_told_is_the_last(
+    acme: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cursor is lost with it: who went on with the next one's would miss it."""
+    talk = await acme.talk("ada", "bob")
+    query, variables = changes_of(acme.id, talk, "message { sequence conversation { id } }")
+    fetch, away = DB.fetch, iter([True])
+
+    async def failing(row: Any, sql: str, *values: object) -> Any:
+        if "unread_count" in sql and "c.id = ANY($3)" in sql and next(away, False):
+            raise ConnectionResetError
+        return await fetch(row, sql, *values)
+
+    for _ in range(2):
+        await acme.message(talk, "ada")
+    async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
+        monkeypatch.setattr(type(DB), "fetch", lambda _, *arguments: failing(*arguments))
+        assert [(result.data, is_refused(result)) async for result in results] == [(None, True)]
+    async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
+        told = [(await first(results))["messageChanges"]["message"] for _ in range(2)]
+    assert [message["sequence"] for message in told] == [1, 2]
 
 
 async def test_nothing_is_held_between_events(acme: Workspace) -> None:
@@ -80,14 +104,27 @@ async def test_who_goes_away_leaves_nothing(acme: Workspace) -> None:
     assert told
 
 
-async def test_a_failed_field_ends_no_subscription(acme: Workspace) -> None:
+async def test_a_failed_field_ends_no_subscription(
+    acme: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where null may stand for it: the cursor comes all the same."""
     talk = await acme.talk("ada", "bob")
-    query, variables = changes_of(acme.id, talk, "cursor message { conversation { participants"
-                                  " (first: 1000) { totalCount } } }")  # fmt: skip
+    query, variables = changes_of(acme.id, talk, "cursor message { author { fullName } }")
+    fetch, away = DB.fetch, iter([True])
+
+    async def failing(row: Any, sql: str, *values: object) -> Any:
+        if "full_name" in sql and next(away, False):
+            raise ConnectionResetError
+        return await fetch(row, sql, *values)
+
+    monkeypatch.setattr(type(DB), "fetch", lambda _, *arguments: failing(*arguments))
+    for _ in range(2):
+        await acme.message(talk, "ada")
     async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
-        for _ in range(2):
-            await acme.message(talk, "ada")
-            assert await first(results) == "BAD_INPUT"
+        failed, whole = await anext(results), await anext(results)
+    assert [bool(result.errors) for result in (failed, whole)] == [True, False]
+    assert failed.data
+    assert failed.data["messageChanges"]["cursor"]
 
 
 def _answer(result: Any) -> httpx.Response:
