@@ -45,6 +45,23 @@ async def test_each_event_is_read_anew(acme: Workspace) -> None:
     assert names == [{"fullName": "One"}, {"fullName": "Two"}]
 
 
+async def test_it_goes_on_after_what_was_read(acme: Workspace) -> None:
+    """Nothing between reading and following is missing, and nothing comes again."""
+    talk = await acme.talk("ada", "bob")
+    await acme.message(talk, "ada")
+    query, variables = changes_of(acme.id, talk, "message { sequence }")
+    read = await acme.by("bob").ask(
+        """query ($id: ID!) { node(id: $id) { ... on Conversation {
+            cursor messages(last: 9) { nodes { sequence } } } } }""",
+        id=variables["id"],
+    )
+    assert read["node"]["messages"]["nodes"] == [{"sequence": 1}]
+    await acme.message(talk, "ada")
+    after = {**variables, "after": read["node"]["cursor"]}
+    async with subscribed(acme.cast.people["bob"], acme.slug, query, **after) as results:
+        assert await first(results) == {"messageChanges": {"message": {"sequence": 2}}}
+
+
 async def test_an_event_that_cannot_be_told_is_the_last(
     acme: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
