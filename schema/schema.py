@@ -50,6 +50,7 @@ class Schema(strawberry.Schema):
         async with aclosing(results):
             try:
                 async for result in results:
+                    assert isinstance(result, ExecutionResult), "nothing is deferred"
                     if context.is_following and result.data is None:
                         yield PreExecutionError(data=None, errors=result.errors)
                         return

@@ -20,7 +20,8 @@ async def test_every_field(acme: Workspace) -> None:
     data = await acme.by("carl").ask(
         """{ conversation(by: {shortId: "launch"}) {
             __typename id cursor shortId title messageCount unreadCount lastMessageAt createdAt
-            updatedAt deletedAt owner { username } participants(first: 9) { totalCount nodes { username } }
+            updatedAt deletedAt owner { username }
+            participants(first: 9) { totalCount nodes { username } }
             messages(first: 9) { totalCount nodes { id } } lastMessage { id } } }"""
     )
     assert data["conversation"] == {
