@@ -28,8 +28,10 @@ Window = tuple[int, int]
 
 
 class Replay:
-    def __init__(self, reader: Reader, listener: MessageListener) -> None:
+    def __init__(self, reader: Reader, listener: MessageListener, gate: asyncio.Semaphore) -> None:
+        """`gate`: so many read at once."""
         self._reader = reader
+        self._gate = gate
         self._listener = listener
         self._tenant_id = listener.tenant_id
         self._id = listener.conversation_id
@@ -86,7 +88,7 @@ class Replay:
         while True:
             self._listener.check()
             try:
-                async with self._reader.reading():
+                async with self._reader.reading(self._gate):
                     version = await self._standing(after)
                     return version, await read()
             except UNAVAILABLE:

@@ -108,7 +108,7 @@ class Reader:
         listeners = self._concerned(changed, suspects, polls=polls)
         if not listeners:
             return
-        async with self.reading():
+        async with self.reading(self._gate):
             standing = await standing_of(self.tenant_id, listeners)
             changes = await self.messages.read(standing)
             news = await self.inboxes.read(standing, changed, polls=polls)
@@ -133,9 +133,9 @@ class Reader:
         return [*concerned]
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
+    async def reading(self, gate: asyncio.Semaphore) -> AsyncIterator[None]:
         """A snapshot of the workspace, or of people and sessions alone."""
-        async with self._gate:
+        async with gate:
             if self.tenant_id is None:
                 scope = DB.identity(read_only=True)
             else:

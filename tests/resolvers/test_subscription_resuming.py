@@ -12,6 +12,7 @@ from core.errors import BadInput, CursorExpired, RuleError
 from core.settings import Settings
 from ops.purge import purge
 from resolvers import message_change, message_feed, message_replay
+from resolvers.listening import Standing
 from resolvers.message_change import Cursors
 from resolvers.message_editing import delete_message, edit_message
 from resolvers.message_replay import Replay
@@ -302,6 +303,29 @@ async def test_what_is_gone_is_refused_and_not_left_out(database: Database, room
         await edit_message(bob, second, "edited again")
         ear = room.unready(here, "carl", cursor(room, 6))
         assert [kind for kind, *_ in told(await ear.hears(2))] == ["ADDED", "EDITED"]
+
+
+async def test_many_who_come_back_do_not_hold_up_the_others(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes to tell them what they have missed."""
+    asking = 0
+
+    async def standing_never(*_: object) -> Standing:
+        nonlocal asking
+        asking += 1
+        return await asyncio.Future()
+
+    async with hub(database) as here:
+        bob = await room.ear(here, "bob")
+        monkeypatch.setattr(message_replay, "standing_of", standing_never)
+        for _ in range(10):
+            room.unready(here, "carl", cursor(room, 0))
+        async with asyncio.timeout(SOON):
+            while not asking:
+                await asyncio.sleep(0.01)
+        await send_message(viewer(room.workspace, "bob"), room.id, "new")
+        await bob.hears(1)
 
 
 async def test_what_is_forgotten_during_a_replay(
