@@ -203,7 +203,7 @@ class ValkeyBus(Bus):
                 elif message["type"] == "subscribe":  # again, after a reconnection of the client's
                     self._connected()
                 elif message["type"] == "message":
-                    self._received(message["data"].decode())
+                    self._received(message["data"].decode(errors="replace"))
 
     async def _send(self, payload: str) -> None:
         await self._valkey.ask(lambda client: client.publish(CHANNEL, payload))

@@ -8,6 +8,7 @@ from core.text import pattern, storable
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
 from resolvers.loading import by_key, counts_by_key
+from resolvers.message_change import Cursors
 from resolvers.paging import (
     CountRow,
     Key,
@@ -20,7 +21,7 @@ from resolvers.paging import (
 )
 from tables.engine import DB, Row
 
-COLUMNS = """c.id, c.short_id, c.title, c.owner_id, c.message_count,
+COLUMNS = """c.id, c.tenant_id, c.version, c.short_id, c.title, c.owner_id, c.message_count,
     c.last_message_at, c.created_at, c.updated_at, c.deleted_at,
     coalesce(c.last_message_at, c.created_at) AS recent_at,
     coalesce(greatest(c.message_count - me.read_count, 0), 0) AS unread_count"""
@@ -44,7 +45,14 @@ RECENT = ConversationOrder.LAST_MESSAGE_AT_DESC.value
 class ConversationRow(Row):
     node_type = "Conversation"
     id: UUID
+    tenant_id: UUID
+    version: int
     deleted_at: datetime | None
+
+    @property
+    def cursor(self) -> str:
+        """Of the last change to its messages."""
+        return Cursors(self.tenant_id, self.id).cursor(self.version)
 
 
 @dataclass(frozen=True, slots=True)

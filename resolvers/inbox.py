@@ -113,7 +113,7 @@ async def news_by_id(
     those who may restore it."""
     return await DB.fetch(
         NewsRow,
-        f"""SELECT {COLUMNS}, c.version, me.user_id AS viewer_id
+        f"""SELECT {COLUMNS}, me.user_id AS viewer_id
         FROM conversations c
         JOIN participants me ON me.tenant_id = $1 AND me.conversation_id = c.id
             AND me.user_id = ANY($3)

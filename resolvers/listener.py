@@ -23,6 +23,9 @@ class Listener:
     def __init__(self, identity: Identity, expires_at: datetime) -> None:
         self.identity = identity
         self.error: RuleError | None = None
+        self.is_admitted = False
+        """Whether it was asked if they may hear what waits, as it was not of who has just come."""
+
         self._something = asyncio.Event()
         left = max((expires_at - now()).total_seconds(), 0)
         self._timer = asyncio.get_running_loop().call_later(left, self.end, signed_out())
@@ -36,6 +39,10 @@ class Listener:
     def end(self, error: RuleError) -> None:
         """The first reason counts. What waits is dropped: they may not see it any more."""
         self.error = self.error or error
+        self._something.set()
+
+    def admit(self) -> None:
+        self.is_admitted = True
         self._something.set()
 
     def close(self) -> None:
@@ -96,7 +103,7 @@ class MessageListener(MemberListener):
         """Raises the reason when they no longer may."""
         while True:
             self.check()
-            if self._waiting:
+            if self._waiting and self.is_admitted:
                 return self._waiting.popleft()
             await self._wait()
 
@@ -122,7 +129,7 @@ class InboxListener(MemberListener):
         """Raises the reason when they no longer may."""
         while True:
             self.check()
-            if self._waiting:
+            if self._waiting and self.is_admitted:
                 return self._waiting.pop(next(iter(self._waiting)))
             await self._wait()
 

@@ -59,6 +59,7 @@ class MessageFeed:
         if place is None:
             place = self.places[id] = Place(Cursors(listener.tenant_id, id), position)
         place.listeners.add(listener)
+        listener.is_admitted = False
         listener.position = max(position, place.position)
         return place.position
 

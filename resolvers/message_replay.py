@@ -29,8 +29,10 @@ Window = tuple[int, int]
 
 
 class Replay:
-    def __init__(self, reader: Reader, listener: MessageListener) -> None:
+    def __init__(self, reader: Reader, listener: MessageListener, gate: asyncio.Semaphore) -> None:
+        """`gate`: so many read at once."""
         self._reader = reader
+        self._gate = gate
         self._listener = listener
         self._tenant_id = listener.tenant_id
         self._id = listener.conversation_id
@@ -67,21 +69,23 @@ class Replay:
 
     async def _missed(self, window: Window, part: Window) -> Sequence[MessageChange]:
         return await self._changes(
-            part, lambda: last_changes_between(self._tenant_id, self._id, window, part)
+            window, lambda: last_changes_between(self._tenant_id, self._id, window, part)
         )
 
     async def _all(self, part: Window) -> Sequence[MessageChange]:
         return await self._changes(part, lambda: changes_between(self._tenant_id, {self._id: part}))
 
     async def _changes(
-        self, part: Window, read: Callable[[], Awaitable[Sequence[ChangeRow]]]
+        self, window: Window, read: Callable[[], Awaitable[Sequence[ChangeRow]]]
     ) -> Sequence[MessageChange]:
+        """Nothing in the window may have been forgotten: it says what is new to the client."""
+
         async def with_company() -> Sequence[MessageChange]:
             rows = await read()
             known = await company_of(self._tenant_id, rows)
             return [self._cursors.change(row, known) for row in rows]
 
-        _, changes = await self._read(part[0], with_company)
+        _, changes = await self._read(window[0], with_company)
         return changes
 
     async def _read(
@@ -91,7 +95,7 @@ class Replay:
         while True:
             self._listener.check()
             try:
-                async with self._reader.reading():
+                async with self._reader.reading(self._gate):
                     version = await self._standing(after)
                     return version, await read()
             except UNAVAILABLE:

@@ -8,7 +8,7 @@ looks by itself now and then. While the database cannot be asked, nobody is told
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from resolvers.inbox import Inboxes
@@ -82,13 +82,15 @@ class Reader:
 
     async def _run(self) -> None:
         failed = False
+        now = asyncio.get_running_loop().time
+        polls_at = now() + self._poll_seconds  # also where something else happens all the time
         while True:
-            try:
-                async with asyncio.timeout(self._poll_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(polls_at):
                     await self._wake.wait()
-            except TimeoutError:
-                self._polls = True
             self._wake.clear()
+            if now() >= polls_at:
+                self._polls, polls_at = True, now() + self._poll_seconds
             try:
                 await self._read()
                 failed = False
@@ -106,7 +108,7 @@ class Reader:
         listeners = self._concerned(changed, suspects, polls=polls)
         if not listeners:
             return
-        async with self.reading():
+        async with self.reading(self._gate):
             standing = await standing_of(self.tenant_id, listeners)
             changes = await self.messages.read(standing)
             news = await self.inboxes.read(standing, changed, polls=polls)
@@ -114,6 +116,8 @@ class Reader:
             listener.end(error)
         self.wake(self.messages.tell(changes))
         self.inboxes.tell(news)
+        for listener in listeners:
+            listener.admit()
 
     def _concerned(
         self, changed: set[UUID], suspects: set[Listener], *, polls: bool
@@ -129,9 +133,9 @@ class Reader:
         return [*concerned]
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
+    async def reading(self, gate: asyncio.Semaphore) -> AsyncIterator[None]:
         """A snapshot of the workspace, or of people and sessions alone."""
-        async with self._gate:
+        async with gate:
             if self.tenant_id is None:
                 scope = DB.identity(read_only=True)
             else:

@@ -24,7 +24,9 @@ from resolvers.reader import Reader
 
 READERS_AT_ONCE = 4
 EVENTS_AT_ONCE = 4
-"""Connections to the database that they take from requests, at the most."""
+REPLAYS_AT_ONCE = 4
+"""Connections to the database that each of them take from requests, at the most. Whoever comes back
+with hundreds of subscriptions does not keep others from hearing what is new."""
 
 
 class Subscriptions:
@@ -41,6 +43,7 @@ class Subscriptions:
         """Of those who are told something, to read what else they asked for."""
 
         self._gate = asyncio.Semaphore(READERS_AT_ONCE)
+        self._replay_gate = asyncio.Semaphore(REPLAYS_AT_ONCE)
         self._readers: dict[UUID | None, Reader] = {}
         self._by_key: dict[str, set[Listener]] = {}
         self._stopped = False
@@ -54,7 +57,8 @@ class Subscriptions:
         queue = self._settings.subscription_queue
         listener = MessageListener(viewer, expires_at, conversation_id, queue)
         with self._listening(listener) as reader:
-            async with aclosing(Replay(reader, listener).run(after)) as missed:
+            replay = Replay(reader, listener, self._replay_gate)
+            async with aclosing(replay.run(after)) as missed:
                 async for change in missed:
                     listener.check()
                     yield change

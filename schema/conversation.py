@@ -59,6 +59,9 @@ class Conversation(Node):
     short_id: str = strawberry.field(description="For URLs.")
     title: str
     message_count: int = strawberry.field(description="Of messages that are not deleted.")
+    cursor: str = strawberry.field(
+        description="Go on after what was read here with `messageChanges(after:)`."
+    )
     unread_count: int = strawberry.field(description="Of the viewer.")
     last_message_at: datetime | None
     created_at: datetime

@@ -62,11 +62,17 @@ class Schema(strawberry.Schema):
 
     async def _complete(self, results: StreamResult, context: Context) -> StreamResult:
         """With what the cache of parsed documents raises, and Strawberry's stream does not heed.
-        Nothing is read while a result is sent: who reads slowly must not hold a connection."""
+        Nothing is read while a result is sent: who reads slowly must not hold a connection. An
+        event that cannot be told is the last one: its cursor is lost, and the next one's would
+        lead past it."""
         async with aclosing(results):
             try:
                 async for result in results:
                     await context.end_reading()
+                    assert isinstance(result, ExecutionResult), "nothing is deferred"
+                    if context.is_following and result.data is None:
+                        yield PreExecutionError(data=None, errors=result.errors)
+                        return
                     yield result
             except GraphQLError as error:
                 self.process_errors([error])

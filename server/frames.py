@@ -31,6 +31,8 @@ class Frames(ASGIWebSocketAdapter):
     """Our own, which uses this."""
 
     ws: WebSocket
+    size = 0
+    """Bytes of the message that came last."""
 
     async def iter_json(
         self,
@@ -46,7 +48,8 @@ class Frames(ASGIWebSocketAdapter):
             if text is None:
                 raise NonTextMessageReceived
             limit = self.view.services.settings.max_body_bytes
-            if len(text.encode()) > limit:
+            self.size = len(text.encode())
+            if self.size > limit:
                 await self.close(TOO_BIG, f"The message is larger than {limit} bytes.")
                 return
             try:

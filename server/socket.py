@@ -44,6 +44,9 @@ CODES: dict[type[RuleError], int] = {
 }
 """Of what closes a socket; else FORBIDDEN, upon which clients come back with another token."""
 
+LARGE_MESSAGES = 4
+"""That all operations that run on a socket may be as large as, together."""
+
 
 class Socket(BaseGraphQLTransportWSHandler[Context, None]):
     view: Any
@@ -58,6 +61,9 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
         self.credentials: dict[str, str] = {}
         self.contexts: dict[Operation[Context, None], Context] = {}
         """Of the operations that run. An id may be used again before they have ended."""
+
+        self._sizes: dict[str, int] = {}
+        """Bytes of what runs, by its id."""
 
         self._user_id: UUID | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -150,18 +156,29 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
         await self.end(code, "INTERNAL: Internal error.")
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        limit = self.services.settings.max_operations
         if self._is_leaving:
             return  # its client asks again where it goes
-        if len(self.operations) >= limit and message["id"] not in self.operations:
-            error = presented(
-                as_graphql_error(LimitReached(f"More than {limit} operations.")), self._request_id
-            )
+        if refusal := self._exceeded_by(message["id"]):
+            error = presented(as_graphql_error(refusal), self._request_id)
             await self.send_message(
                 {"type": "error", "id": message["id"], "payload": [error.formatted]}
             )
             return
         await super().handle_subscribe(message)
+
+    def _exceeded_by(self, id: str) -> LimitReached | None:
+        """What runs holds its document and its variables as long as it runs."""
+        settings, running = self.services.settings, self.operations
+        self._sizes = {id: size for id, size in self._sizes.items() if id in running}
+        if id in running:
+            return None  # Strawberry refuses it
+        self._sizes[id] = self.websocket.size
+        if len(running) >= settings.max_operations:
+            return LimitReached(f"More than {settings.max_operations} operations.")
+        most = LARGE_MESSAGES * settings.max_body_bytes
+        if sum(self._sizes.values()) > most:
+            return LimitReached(f"Operations of more than {most} bytes.")
+        return None
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         try:

@@ -2,13 +2,15 @@
 
 uvicorn answers pings whether or not the answers are taken: who sends pings and reads nothing,
 signed in or not, fills the memory. Here nothing is read from those who do not read, and who takes
-nothing for a while is cut off, with what waits for them.
+nothing for a while is cut off, with what waits for them. It also logs a traceback of each text that
+is none: here whoever sends one is only told so.
 """
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 TAKES_NOTHING_SECONDS = 30.0
 
@@ -34,6 +36,14 @@ class BoundedProtocol(WebSocketsSansIOProtocol):
             self._stop_reading()
         return message
 
+    def send_receive_event_to_app(self) -> None:
+        says_text = self.curr_msg_data_type == "text" and not self.close_sent
+        if says_text and not is_text(b"".join(self.frames)):
+            self.conn.fail(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._keep()
         super().connection_lost(exc)
@@ -47,3 +57,11 @@ class BoundedProtocol(WebSocketsSansIOProtocol):
         if self._cutting_off is not None:
             self._cutting_off.cancel()
             self._cutting_off = None
+
+
+def is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -108,28 +108,29 @@ class Cast:
         self, tenant: UUID, conversation: UUID, author: UUID | None, **values: Any
     ) -> UUID:
         at = self.tick()
-        sequence = await self.connection.fetchval(
-            "UPDATE conversations SET last_sequence = last_sequence + 1, version = version + 1,"
-            " message_count = message_count + 1, last_message_at = $3"
-            " WHERE tenant_id = $1 AND id = $2 RETURNING last_sequence",
-            tenant,
-            conversation,
-            at,
-        )
-        defaults = {
-            "role": "USER" if author else "ASSISTANT",
-            "content": f"message {sequence}",
-            "created_at": at,
-        }
-        return await self.insert(
-            "messages",
-            tenant_id=tenant,
-            conversation_id=conversation,
-            author_id=author,
-            sequence=sequence,
-            version=sequence,
-            **(defaults | values),
-        )
+        async with self.connection.transaction():  # who follows sees both, or neither
+            sequence = await self.connection.fetchval(
+                "UPDATE conversations SET last_sequence = last_sequence + 1, version = version + 1,"
+                " message_count = message_count + 1, last_message_at = $3"
+                " WHERE tenant_id = $1 AND id = $2 RETURNING last_sequence",
+                tenant,
+                conversation,
+                at,
+            )
+            defaults = {
+                "role": "USER" if author else "ASSISTANT",
+                "content": f"message {sequence}",
+                "created_at": at,
+            }
+            return await self.insert(
+                "messages",
+                tenant_id=tenant,
+                conversation_id=conversation,
+                author_id=author,
+                sequence=sequence,
+                version=sequence,
+                **(defaults | values),
+            )
 
     async def document(self, tenant: UUID, owner: UUID | None, **values: Any) -> UUID:
         defaults = {

@@ -135,6 +135,18 @@ async def test_a_valkey_that_hangs(valkey: ValkeyServer, monkeypatch: pytest.Mon
     await client.close()
 
 
+async def test_what_is_no_message(valkey: ValkeyServer) -> None:
+    """Whoever else uses the channel is not understood, and does not silence the others."""
+    heard: Heard = []
+    client = Valkey(valkey.url)
+    async with running(ValkeyBus(heard.append, client)):
+        await until(lambda: heard == [None])
+        for said in (b"\xff\xfe", b"", "other key"):
+            await client.client.publish(module.CHANNEL, said)
+        await until(lambda: ["key"] in heard)
+    await client.close()
+
+
 @pytest.mark.parametrize("kind", KIND)
 async def test_nobody_is_there_at_first(
     kind: str, database: Database, monkeypatch: pytest.MonkeyPatch

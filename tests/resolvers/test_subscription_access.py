@@ -2,12 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 
 import pytest
 
 from core.viewer import TenantRole, Viewer
+from resolvers import reader
 from resolvers.conversation_writing import delete_conversation
+from resolvers.listener import Listener
+from resolvers.listening import Standing, standing_of
 from resolvers.membership_management import change_member_role, remove_member
 from resolvers.message_sending import send_message
 from resolvers.participant_management import remove_participant
@@ -187,13 +191,42 @@ async def test_who_is_asked_for_alone_does_not_bring_news_to_others(
             "DELETE FROM participants WHERE user_id = $1", room.workspace.user("carl")
         )
         await room.workspace.message(room.id, "bob")
-        (reader,) = here.subscriptions._readers.values()
-        reader.suspect(
+        (theirs,) = here.subscriptions._readers.values()
+        theirs.suspect(
             listener
-            for listener in reader.listeners
+            for listener in theirs.listeners
             if listener.identity.user_id == room.workspace.user("bob")
         )
         await bob.hears(1)
+        assert await carl.ends() == "NOT_FOUND"
+        assert carl.heard == []
+
+
+async def test_who_comes_while_others_are_read_to(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And loses the right before it is read: that was not asked of them."""
+    asking, ask = asyncio.Event(), asyncio.Event()
+
+    async def standing_late(tenant_id: UUID | None, listeners: Sequence[Listener]) -> Standing:
+        asking.set()
+        await ask.wait()
+        return await standing_of(tenant_id, listeners)
+
+    async with hub(database) as here:
+        here.invalidations.on_notes = None
+        bob = await room.ear(here, "bob")
+        await asyncio.sleep(0.3)
+        monkeypatch.setattr(reader, "standing_of", standing_late)
+        await send_message(viewer(room.workspace, "bob"), room.id, "to both")
+        await asking.wait()
+        carl = await room.ear(here, "carl")
+        await room.workspace.cast.connection.execute(
+            "DELETE FROM participants WHERE user_id = $1", room.workspace.user("carl")
+        )
+        await send_message(viewer(room.workspace, "bob"), room.id, "about carl")
+        ask.set()
+        await bob.hears(2)
         assert await carl.ends() == "NOT_FOUND"
         assert carl.heard == []
 

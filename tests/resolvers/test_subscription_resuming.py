@@ -2,15 +2,17 @@
 
 import asyncio
 import random
+from contextlib import aclosing
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
-from core.errors import BadInput, RuleError
+from core.errors import BadInput, CursorExpired, RuleError
 from core.settings import Settings
 from ops.purge import purge
 from resolvers import message_change, message_feed, message_replay
+from resolvers.listening import Standing
 from resolvers.message_change import Cursors
 from resolvers.message_editing import delete_message, edit_message
 from resolvers.message_replay import Replay
@@ -97,14 +99,17 @@ async def test_what_comes_during_a_replay_does_not_wait_in_the_queue(
     await write(room, "bob", 10)
     async with hub(database, subscription_queue=20) as here:
         await room.ear(here, "bob")
-        ear = room.unready(here, "carl", cursor(room, 0), pause=0.03)
-        async with asyncio.timeout(SOON):
-            while not ear.heard:
-                await asyncio.sleep(0)
-        await write(room, "bob", 60, 1)
-        await write(room, "bob", 40, 2)
-        expected = missed((await truth(room))[:10], 0) + (await truth(room))[10:]
-        assert told(await ear.hears(len(expected), 3 * SOON)) == expected
+        changes = here.subscriptions.message_changes(
+            viewer(room.workspace, "carl"), later(), room.id, cursor(room, 0)
+        )
+        async with aclosing(changes):
+            heard = [await anext(changes)]
+            await write(room, "bob", 60, 1)
+            await write(room, "bob", 40, 2)
+            expected = missed((await truth(room))[:10], 0) + (await truth(room))[10:]
+            async with asyncio.timeout(3 * SOON):
+                heard += [await anext(changes) for _ in expected[1:]]
+        assert told(heard) == expected
 
 
 async def test_what_changes_before_the_replay_comes_to_it(
@@ -298,6 +303,52 @@ async def test_what_is_gone_is_refused_and_not_left_out(database: Database, room
         await edit_message(bob, second, "edited again")
         ear = room.unready(here, "carl", cursor(room, 6))
         assert [kind for kind, *_ in told(await ear.hears(2))] == ["ADDED", "EDITED"]
+
+
+async def test_many_who_come_back_do_not_hold_up_the_others(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes to tell them what they have missed."""
+    asking = 0
+
+    async def standing_never(*_: object) -> Standing:
+        nonlocal asking
+        asking += 1
+        return await asyncio.Future()
+
+    async with hub(database) as here:
+        bob = await room.ear(here, "bob")
+        monkeypatch.setattr(message_replay, "standing_of", standing_never)
+        for _ in range(10):
+            room.unready(here, "carl", cursor(room, 0))
+        async with asyncio.timeout(SOON):
+            while not asking:
+                await asyncio.sleep(0.01)
+        await send_message(viewer(room.workspace, "bob"), room.id, "new")
+        await bob.hears(1)
+
+
+async def test_what_is_forgotten_during_a_replay(
+    database: Database, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a message was added, of which only the edit is left: the client does not know it."""
+    monkeypatch.setattr(message_replay, "BATCH", 1)
+    bob, owner = viewer(room.workspace, "bob"), room.workspace.cast.connection
+    first, second = [(await send_message(bob, room.id, f"{n}")).id for n in range(2)]
+    await edit_message(bob, first, "edited")
+    async with hub(database) as here:
+        changes = here.subscriptions.message_changes(
+            viewer(room.workspace, "carl"), later(), room.id, cursor(room, 0)
+        )
+        async with aclosing(changes):
+            assert told([await anext(changes)]) == [("ADDED", second, 2)]
+            await owner.execute(
+                "UPDATE message_changes SET id = uuidv7('-9 days') WHERE kind = 'ADDED'"
+            )
+            settings = Settings(owner_database_url=database.url("parley_owner"))
+            await purge(settings, timedelta(days=8), lambda line: None)
+            with pytest.raises(CursorExpired):
+                await anext(changes)
 
 
 MANY = """INSERT INTO conversations (tenant_id, short_id, title, version, last_sequence)

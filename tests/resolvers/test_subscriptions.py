@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from resolvers.message_editing import delete_message, edit_message, restore_message
 from resolvers.message_sending import send_message
 from tests.conftest import Database
-from tests.resolvers.hubs import CALLER, Room, hub, hubs, later, told, viewer
+from tests.resolvers.hubs import CALLER, Ear, Room, hub, hubs, later, told, viewer
 from tests.resolvers.writing import cursor, missed, room, truth, write
 from tests.schema.conftest import acme, cast, client
 from tests.tables.world import pool_is_whole
@@ -49,6 +49,30 @@ async def test_a_lost_wake_up_heals(database: Database, room: Room) -> None:
         by_psql = await room.workspace.message(room.id, "bob")
         for ear in ears:
             assert told(await ear.hears(2)) == [("ADDED", message.id, 1), ("ADDED", by_psql, 2)]
+
+
+async def test_it_heals_where_others_never_stop(database: Database, room: Room) -> None:
+    """Their wake-ups must not put off the look at all the rest."""
+    bob, busy = viewer(room.workspace, "bob"), await room.workspace.talk("bob", "root")
+
+    async def talk() -> None:
+        while True:
+            await send_message(bob, busy, "and so on")
+
+    async with hub(database, subscription_poll_seconds=0.5) as here:
+        here.invalidations.on_notes = None
+        others = here.subscriptions.message_changes(
+            viewer(room.workspace, "root"), later(), busy, None
+        )
+        room.ears.append(Ear(others).listen())
+        carls = await room.ear(here, "carl")
+        talking = asyncio.create_task(talk())
+        await asyncio.sleep(0.2)
+        by_psql = await room.workspace.message(room.id, "bob")
+        try:
+            assert told(await carls.hears(1)) == [("ADDED", by_psql, 1)]
+        finally:
+            talking.cancel()
 
 
 async def test_the_listener_is_killed(database: Database, room: Room) -> None:

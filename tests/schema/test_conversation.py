@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from resolvers.message_change import Cursors
 from tests.schema.workspace import MISSING, Workspace, gid
 
 AT = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -18,13 +19,15 @@ async def test_every_field(acme: Workspace) -> None:
     )
     data = await acme.by("carl").ask(
         """{ conversation(by: {shortId: "launch"}) {
-            __typename id shortId title messageCount unreadCount lastMessageAt createdAt updatedAt
-            deletedAt owner { username } participants(first: 9) { totalCount nodes { username } }
+            __typename id cursor shortId title messageCount unreadCount lastMessageAt createdAt
+            updatedAt deletedAt owner { username }
+            participants(first: 9) { totalCount nodes { username } }
             messages(first: 9) { totalCount nodes { id } } lastMessage { id } } }"""
     )
     assert data["conversation"] == {
         "__typename": "Conversation",
         "id": gid("Conversation", talk),
+        "cursor": Cursors(acme.id, talk).cursor(2),
         "shortId": "launch",
         "title": "Launch ✓",
         "messageCount": 2,

@@ -36,8 +36,14 @@ GONE = (TransportClosed, TransportConnectionFailed)
 PROTOCOLS = {"graphql-ws": "ws", "graphql-sse": "http"}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(postgres: Path) -> AsyncIterator[Pair]:
+    async with paired(postgres, None) as pair:
+        yield pair
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def parting(postgres: Path) -> AsyncIterator[Pair]:
     """One of them is stopped."""
     async with paired(postgres, None) as pair:
         yield pair
@@ -90,18 +96,18 @@ async def follower(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_goes_on_at_another_process(pair: Pair, protocol: str) -> None:
-    room = await room_of(pair)
-    async with follower(protocol, room, pair.a, pair.b) as client:
+async def test_goes_on_at_another_process(parting: Pair, protocol: str) -> None:
+    room = await room_of(parting)
+    async with follower(protocol, room, parting.a, parting.b) as client:
         for number in range(5):
-            await room.say(f"at A {number}", pair.a)
+            await room.say(f"at A {number}", parting.a)
         assert await client.contents(5) == [f"at A {number}" for number in range(5)]
-        stopping = asyncio.create_task(pair.a.stop())
+        stopping = asyncio.create_task(parting.a.stop())
         for number in range(5):
-            await room.say(f"meanwhile {number}", pair.b)
+            await room.say(f"meanwhile {number}", parting.b)
         await stopping
         assert await client.contents(5) == [f"meanwhile {number}" for number in range(5)]
-        await room.say("at B", pair.b)
+        await room.say("at B", parting.b)
         assert await client.contents(1) == ["at B"]
 
 
@@ -123,14 +129,14 @@ async def test_tells_why_it_may_not(pair: Pair, protocol: str) -> None:
             assert [error["extensions"]["code"] for error in value] == ["UNAUTHENTICATED"]
 
 
-async def test_gql(pair: Pair) -> None:
-    room = await room_of(pair)
+async def test_gql(parting: Pair) -> None:
+    room = await room_of(parting)
     query = gql(FOLLOW)
     variables = query.variable_values = {"talk": room.id, "after": room.beginning}
     contents: list[str] = []
 
     async def follow() -> None:
-        for server in cycle((pair.a, pair.b)):
+        for server in cycle((parting.a, parting.b)):
             try:
                 async with _socket(server, room.bob) as session:
                     async for data in session.subscribe(query):
@@ -144,10 +150,10 @@ async def test_gql(pair: Pair) -> None:
 
     following = asyncio.create_task(follow())
     for number in range(5):
-        await room.say(str(number), pair.a)
-    stopping = asyncio.create_task(pair.a.stop())
+        await room.say(str(number), parting.a)
+    stopping = asyncio.create_task(parting.a.stop())
     for content in ("5", "6", "last"):
-        await room.say(content, pair.b)
+        await room.say(content, parting.b)
     await stopping
     async with asyncio.timeout(LONG):
         await following

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.server.pair import PROMISED, REVOKE, Pair, paired, until
 from tests.server.processes import LONG, TOKENS, bearer, token_of
-from tests.server.sockets import Room, Socket, raw_socket, room_of, socket_of
+from tests.server.sockets import FOLLOW, Room, Socket, raw_socket, room_of, socket_of
 from tests.server.test_event_stream import following, streaming
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,6 +54,20 @@ async def test_operations_of_a_socket(pair: Pair) -> None:
         (error,) = await socket.answer("{ __typename }", "more")
         assert error["extensions"]["code"] == LIMIT_REACHED
         await socket.send("complete", "0")
+        assert (await socket.answer("{ __typename }", "more"))["data"]
+
+
+async def test_what_the_operations_of_a_socket_hold(pair: Pair) -> None:
+    """As long as they run."""
+    room = await room_of(pair)
+    variables = {"talk": room.id, "unknown": "x" * 900_000}
+    async with socket_of(pair.a, room.bob) as socket:
+        for id in "1235":
+            await socket.ask(FOLLOW, id, **variables)
+        (error,) = await socket.answer(FOLLOW, "4", **variables)
+        assert error["extensions"]["code"] == LIMIT_REACHED
+        await socket.send("complete", "1")
+        await socket.ask(FOLLOW, "4", **variables)
         assert (await socket.answer("{ __typename }", "more"))["data"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 
 from tests.graph import Client, Person
 from tests.server.pair import Pair, pair, servers, until
@@ -82,6 +83,14 @@ def following(
 ) -> Any:
     known = bearer(token_of(person)) | headers
     return streaming(server, known, FOLLOW, talk=room.id, after=after)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def silent(servers: Pair) -> AsyncIterator[Stream]:
+    """Of which nothing is heard while the other tests run: it takes long to be kept open."""
+    room = await room_of(servers)
+    async with following(servers.a, room, room.bob) as stream:
+        yield stream
 
 
 async def test_changes_come_in_order(pair: Pair) -> None:
@@ -172,12 +181,6 @@ async def test_a_plain_request_cannot_subscribe(pair: Pair, accept: str) -> None
     assert got.json()["errors"][0]["extensions"]["code"] == "BAD_INPUT"
 
 
-async def test_a_silent_stream_is_kept_open(pair: Pair) -> None:
-    room = await room_of(pair)
-    async with following(pair.a, room, room.bob) as stream:
-        assert await stream.event() == ("", "ping")
-
-
 async def test_who_accepts_both_gets_what_fits(pair: Pair) -> None:
     accept = {"Accept": "application/graphql-response+json, application/json, text/event-stream"}
     client = Client(pair.a.http, accept)
@@ -206,6 +209,10 @@ async def idle(pair: Pair) -> bool:
         " AND usename = 'parley_app' AND state <> 'idle'"
     )
     return bool(open_ == 0)
+
+
+async def test_a_silent_stream_is_kept_open(silent: Stream) -> None:
+    assert await silent.event() == ("", "ping")
 
 
 async def test_nothing_of_it_is_a_fault_of_ours(pair: Pair) -> None:

@@ -257,6 +257,13 @@ async def test_what_is_wrong_in_itself(pair: Pair, query: str, code: str) -> Non
         assert (await socket.answer("{ __typename }"))["data"] == {"__typename": "Query"}
 
 
+async def test_what_is_no_text(pair: Pair) -> None:
+    """Though its frame says so; and nobody's log is filled with it."""
+    async with raw_socket(pair.a) as socket:
+        await socket.connection.send(b"\xff{}", text=True)
+        assert (await socket.closed())[0] == 1007
+
+
 async def test_nothing_of_it_is_a_fault_of_ours(pair: Pair) -> None:
     """After all of the above."""
     for server in (pair.a, pair.b):
