@@ -68,6 +68,11 @@ class Gate:
         self.ended = False
         self.wrong_role = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the preamble is on its way, or was sent."""
+        return self._pool is not None
+
     async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
         return await self._run(lambda connection: connection.fetch(query, *args, **options))
 
