@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, parse
@@ -13,6 +14,9 @@ from execution.planner import Plan
 
 MAX_CHARACTERS = 1_000_000
 """Of all documents together: parsed, one takes up to 170 bytes for each."""
+
+LONGEST = 50_000
+"""Characters of a document that is kept: whoever sends a long comment makes nobody else parse."""
 
 MAX_PLANNED = 20_000
 """Fields of all plans together, which take 30 MB."""
@@ -41,40 +45,51 @@ class Document:
 
 
 class Documents:
-    """By their text; those that were used last."""
+    """By their text. Those that came again, and were used last, are kept; a fourth of the room is
+    for those that came once: who sends a new one each time does not drive out all others."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._once: OrderedDict[str, Document] = OrderedDict()
+        self._again: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self._once) + len(self._again)
+
+    def __iter__(self) -> Iterator[Document]:
+        return chain(self._once.values(), self._again.values())
 
     def of(self, text: str, **options: Any) -> Document:
         """Raises GraphQLError for a text that is none; `options` are those of the parser."""
-        document = self._documents.get(text)
+        document = self._again.pop(text, None) or self._once.pop(text, None)
         if document is not None:
-            self._documents.move_to_end(text)
+            self._again[text] = document
             return document
         document = Document(parse(text, **options))
-        self._documents[text] = document
-        self._characters += len(text)
-        while len(self) > self.size or self._characters > MAX_CHARACTERS:
-            forgotten, _ = self._documents.popitem(last=False)
-            self._characters -= len(forgotten)
+        if len(text) <= LONGEST:
+            self._once[text] = document
+            self._characters += len(text)
+            self._make_room()
         return document
 
+    def _make_room(self) -> None:
+        while len(self) > self.size or self._characters > MAX_CHARACTERS:
+            many_new = len(self._once) > self.size // 4 or not self._again
+            forgotten, _ = (self._once if many_new else self._again).popitem(last=False)
+            self._characters -= len(forgotten)
+
     def of_node(self, node: DocumentNode) -> Document | None:
-        document = self._documents.get(node.loc.source.body) if node.loc else None
+        text = node.loc.source.body if node.loc else ""
+        document = self._again.get(text) or self._once.get(text)
         return document if document is not None and document.node is node else None
 
     def keep(self, document: Document, key: Hashable, plan: Plan | str) -> None:
         while len(document.plans) >= MAX_PLANS:
             del document.plans[next(iter(document.plans))]
         document.plans[key] = plan
-        planned = sum(document.planned for document in self._documents.values())
-        for other in self._documents.values():
+        planned = sum(document.planned for document in self)
+        for other in self:
             if planned <= MAX_PLANNED:
                 break
             if other is not document:

@@ -95,7 +95,7 @@ async def marks_since(
     tenant_id: UUID, since: datetime, user_ids: Collection[UUID]
 ) -> list[MarkRow]:
     """Of conversations that have changed since, and one of them takes part in."""
-    return await DB.fetch(
+    return await DB.fetch_planned(
         MarkRow,
         """SELECT c.id, c.updated_at, c.version FROM conversations c
         WHERE c.tenant_id = $1 AND c.updated_at > $2 AND EXISTS (SELECT FROM participants p

@@ -204,7 +204,7 @@ async def fetch_page(
 ) -> Slice[RowType]:
     """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
     statement, parameters = _paged(f"SELECT {columns} {source}", order, page, arguments)
-    rows = await DB.fetch(row, statement, *parameters)
+    rows = await DB.fetch_planned(row, statement, *parameters)
 
     async def count() -> int:
         counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)

@@ -73,8 +73,10 @@ class Walk:
         """How often a field's children are resolved."""
         for argument in field.arguments or ():
             value = value_from_ast_untyped(argument.value, dict(self.variables))
+            if isinstance(value, float) and value.is_integer():  # 100.0 in JSON is an Int, too
+                value = int(value)
             if argument.name.value in ("first", "last") and isinstance(value, int):
-                return max(value, 1)
+                return min(max(value, 1), MAX_COST)
             if argument.name.value == "ids" and isinstance(value, list):
                 return max(len(value), 1)
         return LISTS.get(field.name.value, 1)

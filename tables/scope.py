@@ -73,6 +73,11 @@ class Gate:
         """Whether there is a transaction to end."""
         return self._connection is not None or self._lock.locked()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the preamble is on its way, or was sent."""
+        return self._pool is not None
+
     async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
         return await self._run(lambda connection: connection.fetch(query, *args, **options))
 

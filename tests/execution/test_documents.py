@@ -32,14 +32,17 @@ schema = torture(Twice)
 @pytest.fixture(autouse=True)
 def documents() -> Documents:
     FAULTS.rate = 0
-    Twice.documents._documents.clear()
-    Twice.documents._characters = 0
+    Twice.documents.__init__(4)  # type: ignore[misc]
     Twice.fallbacks.clear()
     return Twice.documents
 
 
 async def ask(text: str, **variables: Any) -> Any:
     return await schema.execute(text, variables, Context())
+
+
+def _texts(documents: Documents) -> set[str]:
+    return {document.node.loc.source.body for document in documents if document.node.loc}
 
 
 async def test_a_document_is_planned_when_it_returns() -> None:
@@ -54,7 +57,7 @@ async def test_plans_are_of_what_skip_and_include_say() -> None:
     for c in (True, False, True, False):
         answer = await ask(text, c=c)
         assert answer.data == {"thing": {"b": "s1"} if c else {"a": 1}}
-    (document,) = Twice.documents._documents.values()
+    (document,) = Twice.documents
     assert len(document.plans) == 2
 
 
@@ -83,7 +86,39 @@ async def test_the_least_recently_used_is_forgotten(documents: Documents) -> Non
     texts = [f"{{ thing {{ a{n}: whole }} }}" for n in range(4)]
     for text in [*texts, texts[0], "{ thing { last: whole } }"]:
         await ask(text)
-    assert set(documents._documents) == {texts[0], *texts[2:], "{ thing { last: whole } }"}
+    assert _texts(documents) == {texts[0], *texts[2:], "{ thing { last: whole } }"}
+
+
+async def test_what_comes_once_does_not_drive_out_what_comes_again(documents: Documents) -> None:
+    for text in ("{ thing { whole } }", "{ thing { text } }"):
+        await ask(text)
+        await ask(text)
+    for n in range(20):
+        await ask(f"{{ thing {{ a{n}: whole }} }}")
+    Twice.fallbacks.clear()
+    for text in ("{ thing { whole } }", "{ thing { text } }"):
+        await ask(text)
+    assert Twice.fallbacks == [None, None]
+
+
+async def test_what_is_new_takes_the_place_of_what_was_used_long_ago(documents: Documents) -> None:
+    for n in range(6):
+        for _ in range(2):
+            await ask(f"{{ thing {{ a{n}: whole }} }}")
+    assert len(documents) == 4
+    assert "{ thing { a5: whole } }" in _texts(documents)
+
+
+async def test_a_long_document_is_answered_and_not_kept(
+    monkeypatch: pytest.MonkeyPatch, documents: Documents
+) -> None:
+    monkeypatch.setattr("execution.documents.LONGEST", 30)
+    await ask("{ thing { whole } }")
+    for _ in range(2):
+        answer = await ask("{ thing { whole } } # and so on")
+        assert answer.data == {"thing": {"whole": 1}}
+    assert _texts(documents) == {"{ thing { whole } }"}
+    assert Twice.fallbacks == ["first sight", "unknown document", "unknown document"]
 
 
 async def test_long_documents_make_room_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +127,7 @@ async def test_long_documents_make_room_for_each_other(monkeypatch: pytest.Monke
     for n in range(50):
         documents.of(f"{{ thing {{ a{n}: whole }} }}")
     assert 1 < len(documents) < 5
-    assert documents._characters == sum(map(len, documents._documents)) <= 100
+    assert documents._characters == sum(map(len, _texts(documents))) <= 100
 
 
 async def test_plans_make_room_for_each_other(
@@ -102,7 +137,7 @@ async def test_plans_make_room_for_each_other(
     for n in range(4):
         for _ in range(2):
             await ask(f"{{ thing {{ a{n}: whole }} }}")
-    assert [len(known.plans) for known in documents._documents.values()] == [0, 0, 1, 1]
+    assert [len(known.plans) for known in documents] == [0, 0, 1, 1]
 
 
 async def test_plans_of_a_document_are_few(documents: Documents) -> None:
@@ -112,7 +147,7 @@ async def test_plans_of_a_document_are_few(documents: Documents) -> None:
     for bits in range(32):
         given = {name: bool(bits >> n & 1) for n, name in enumerate(names)}
         await ask(f"query ({declared}) {{ thing {{ x: whole {fields} }} }}", **given)
-    (document,) = documents._documents.values()
+    (document,) = documents
     assert len(document.plans) == 8
 
 
@@ -171,7 +206,7 @@ async def test_nothing_of_a_request_stays() -> None:
     for _ in range(2):
         await schema.execute(text, {"w": secret_words}, secret)
     assert Twice.fallbacks == ["first sight", None]
-    (document,) = Twice.documents._documents.values()
+    (document,) = Twice.documents
     held = list(_held(document))
     assert len(held) > 100
     assert not [thing for thing in held if thing is secret or thing is secret_words[0]]

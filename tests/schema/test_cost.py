@@ -40,8 +40,18 @@ async def test_variables_and_their_defaults_count(asked: Client) -> None:
         " { nodes { messages(first: $n) { nodes { id } } } } } } }"
     )
     assert await asked.codes(query) == ["BAD_INPUT"]
-    assert await asked.codes(query, n=100) == ["BAD_INPUT"]
     assert await asked.codes(query, n=5) == []
+
+
+@pytest.mark.parametrize("n", [100, 100.0, 1e300])
+async def test_whatever_is_an_int_counts(asked: Client, n: float) -> None:
+    query = "id"
+    for field in ("participants(first: $n)", "conversations(last: $n)") * 8:
+        query = f"{field} {{ nodes {{ {query} }} }}"
+    query = f"query ($n: Int!) {{ users(first: $n) {{ nodes {{ {query} }} }} }}"
+    (error,) = (await asked.post(query, n=n)).json()["errors"]
+    assert error["extensions"]["code"] == "BAD_INPUT"
+    assert error["message"].startswith("May return")
 
 
 async def test_ids_count(asked: Client) -> None:

@@ -16,6 +16,8 @@ from tests.schema.places import Places
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OPERATIONS = int(os.environ.get("DIFFERENTIAL", "200"))
+COMPILED = SETTINGS.model_copy(update={"compile_after": 0})
+STOCK = SETTINGS.model_copy(update={"compile_after": None})
 SIZES = ("first: 3", "last: 2", "first: 100", "first: 0", "first: 2, last: 2", "")
 
 
@@ -50,17 +52,15 @@ class Asked(Operations):
 @pytest.mark.timeout(3600)
 async def test_answers_as_graphql_core_does(places: Places) -> None:
     ids = [id for model in places.models.values() for id in model]
-    compiled = SETTINGS.model_copy(update={"compile_after": 0})
-    stock = SETTINGS.model_copy(update={"compile_after": None})
     answered = 0
-    async with asking(compiled) as ours, asking(stock) as theirs:
+    async with asking(COMPILED) as ours, asking(STOCK) as theirs:
         for seed in range(OPERATIONS):
             writing = Asked(schema._schema, random.Random(seed))
             writing.ids = ids
             document = writing.write("query")
             asks = writing.random.choice((places.member, places.admin)).headers
             answer, expected = [
-                await _answer(Client(client.http, asks), document, writing.variables)
+                await answer_of(Client(client.http, asks), document, writing.variables)
                 for client in (ours, theirs)
             ]
             assert answer == expected, (seed, document, writing.variables)
@@ -68,7 +68,7 @@ async def test_answers_as_graphql_core_does(places: Places) -> None:
     assert answered > OPERATIONS / 2
 
 
-async def _answer(client: Client, document: str, variables: dict[str, Any]) -> tuple[Any, ...]:
+async def answer_of(client: Client, document: str, variables: dict[str, Any]) -> tuple[Any, ...]:
     answer = (await client.post(document, **variables)).json()
     errors = answer.get("errors", [])
     assert "INTERNAL" not in str(errors), (document, errors)

@@ -11,6 +11,9 @@ import pytest
 from tables.engine import DB, Row, TenantEngine
 
 MODES = ("auto", "force_generic_plan")
+AS_IT_IS = ""
+"""The mode that the scope has."""
+
 OFTEN = 10
 """By then PostgreSQL has chosen between a plan for the values and one for all values."""
 
@@ -31,7 +34,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[object]]]:
 async def plan(statement: str, values: Sequence[object], mode: str) -> str:
     """Of a statement that has run often, as it runs in the scope."""
     literals = ", ".join(map(_literal, values))
-    await DB.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    if mode != AS_IT_IS:
+        await DB.execute(f"SET LOCAL plan_cache_mode = {mode}")
     await DB.execute(f"PREPARE listed AS {statement}")
     for _ in range(OFTEN):
         await DB.execute(f"EXECUTE listed({literals})")

@@ -134,7 +134,7 @@ async def test_an_exhausted_pool_is_a_timeout(database: Database, tenants: Tenan
 
 
 async def test_a_statement_that_takes_too_long(database: Database, tenants: Tenants) -> None:
-    await DB.open(database.url("parley_app"), size=1, statement_timeout=0.1)
+    await DB.open(database.url("parley_app"), size=1, statement_timeout=0.5)
     with pytest.raises(asyncpg.QueryCanceledError):
         async with DB.tenant(tenants.acme.tenant_id):
             await DB.execute("SELECT pg_sleep(60)")
@@ -145,11 +145,11 @@ async def test_a_statement_that_takes_too_long(database: Database, tenants: Tena
 async def test_a_scope_that_dawdles_loses_its_connection(
     database: Database, tenants: Tenants
 ) -> None:
-    await DB.open(database.url("parley_app"), size=1, statement_timeout=0.1)
+    await DB.open(database.url("parley_app"), size=1, statement_timeout=0.5)
     with pytest.raises((asyncpg.IdleInTransactionSessionTimeoutError, *LOST_CONNECTION)):
         async with DB.tenant(tenants.acme.tenant_id):
             await DB.execute("SELECT 1")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1)
     assert await _read(tenants.acme) == 2
     assert await pool_is_whole(database)
 
