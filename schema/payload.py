@@ -46,9 +46,10 @@ def given(input: object) -> dict[str, Any]:
 
 
 class Mutates(FieldExtension):
-    """Failures that rules raise become `errors` of the payload. What it shows is read after the
-    rule has committed, in one snapshot, with loaders that have seen nothing older; as whoever
-    asked, also when they have just left: it is the answer to what they might do."""
+    """Failures that rules raise become `errors` of the payload. What it shows beside the row that
+    the rule has left is read after that was committed, in one snapshot, with loaders that have seen
+    nothing older; as whoever asked, also when they have just left: it is the answer to what they
+    might do."""
 
     def __init__(self, payload: type[Payload]) -> None:
         self.payload = payload
