@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.extensions import MaxTokensLimiter
+from strawberry.extensions import MaxTokensLimiter, SchemaExtension
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
@@ -18,6 +18,7 @@ from execution.executor import CompiledExecutor
 from schema.context import Context
 from schema.cost import Cost
 from schema.errors import as_graphql_error, refusal_code
+from schema.extensions import Runner
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import DATE_TIME, WRITERS
@@ -39,6 +40,11 @@ class Schema(strawberry.Schema):
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 raise
             return ExecutionResult(data=None, errors=[as_graphql_error(BadInput(NO_STREAM))])
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> Runner:
+        return Runner(execution_context, extensions)
 
     async def stream(self, *arguments: Any, **named: Any) -> StreamResult:
         return self._complete(await super().stream(*arguments, **named))
