@@ -2,7 +2,7 @@
 there is none. Loaders are made per operation: their cache and their viewer are of one request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -39,6 +39,9 @@ class Loaders:
             # One future for all of them, and of this call alone: it may be cancelled.
             await loader.load(unknown)
         return [found[key] for key in keys]
+
+    def know(self, batch: Batch[K, R], viewer: Identity, found: Mapping[K, R]) -> None:
+        self._of(batch, viewer)[1].update(found)
 
     def _of(self, batch: Batch[K, R], viewer: Identity) -> Known:
         known = self._known.get((batch, viewer))

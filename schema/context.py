@@ -1,10 +1,11 @@
 """What a field gets to know about its request."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -152,6 +153,11 @@ class Context:
         await self.count(settings.limit_address, "address", network(self.caller.ip_address))
         if self.who is not None:
             await self.count(settings.limit_user, "user", str(self.who.user_id))
+
+    def know(self, found: Mapping[Batch[Any, Any], Mapping[Any, Any]]) -> None:
+        """What batches would find, by key: it is not read again."""
+        for batch, by_key in found.items():
+            self.loaders.know(batch, self.identity, by_key)
 
     async def load(self, batch: Batch[K, R], key: K) -> R:
         return await self.loaders.load(batch, self.viewer, key)

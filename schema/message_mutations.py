@@ -4,6 +4,7 @@ from strawberry.scalars import JSON
 from resolvers.message import MessageRole, MessageRow
 from resolvers.message_editing import delete_message, edit_message, restore_message
 from resolvers.message_sending import send_message
+from resolvers.user import users_by_id
 from schema.context import Info
 from schema.message import Message
 from schema.node import key_of, keys_of
@@ -62,7 +63,7 @@ class MessageMutations:
             input.metadata,
             input.idempotency_key,
         )
-        return MessagePayload(message=message)
+        return MessagePayload(message=message, known={users_by_id: message.authors})
 
     @strawberry.mutation(description="Of its author.", extensions=[Mutates(MessagePayload)])
     async def edit_message(self, info: Info, input: EditMessageInput) -> MessagePayload:

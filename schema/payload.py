@@ -1,6 +1,6 @@
 """What mutations answer: what they changed, or why they did not."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from typing import Any
@@ -9,6 +9,7 @@ import strawberry
 from strawberry.extensions import FieldExtension
 
 from core.errors import RateLimited, RuleError
+from resolvers.loading import Batch
 from schema.context import Context
 
 
@@ -38,6 +39,10 @@ class UserError:
 @strawberry.type
 class Payload:
     errors: list[UserError] = field(default_factory=list)
+    known: strawberry.Private[Mapping[Batch[Any, Any], Mapping[Any, Any]]] = field(
+        default_factory=dict
+    )
+    """What the rule found that batches would have to read again, by key."""
 
 
 def given(input: object) -> dict[str, Any]:
@@ -82,6 +87,7 @@ class Mutates(FieldExtension):
                 raise
             return self._refused(refusal)
         await context.begin_reading()
+        context.know(payload.known)
         return payload
 
     def _refused(self, failure: RuleError) -> Payload:
