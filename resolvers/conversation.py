@@ -4,9 +4,11 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
+from core.errors import NotFound
 from core.text import pattern, storable
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
+from resolvers.conversation_locking import NO_CONVERSATION
 from resolvers.loading import by_key, counts_by_key
 from resolvers.message_change import Cursors
 from resolvers.paging import (
@@ -85,9 +87,11 @@ async def conversations_by_id(
 
 async def conversations_by_message(
     viewer: Viewer, ids: Sequence[UUID]
-) -> list[ConversationRow | None]:
-    """By their ids, from messages: who came here through a deleted conversation, stays in it."""
-    return await conversations_by_id(viewer, ids, include_deleted=True)
+) -> list[ConversationRow | NotFound]:
+    """By their ids, from messages: who came here through a deleted conversation, stays in it. Who
+    has just changed a message may see its conversation no more."""
+    rows = await conversations_by_id(viewer, ids, include_deleted=True)
+    return [row or NotFound(NO_CONVERSATION) for row in rows]
 
 
 async def conversation_by_short_id(viewer: Viewer, short_id: str) -> ConversationRow | None:

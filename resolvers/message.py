@@ -4,7 +4,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.viewer import Viewer
-from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
+from resolvers.access import JOIN_ME, sees_conversation
 from resolvers.loading import by_key, counts_by_key
 from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
 from tables.engine import DB, Row
@@ -48,21 +48,6 @@ async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow
     rows = await DB.fetch(
         MessageRow,
         f"SELECT {COLUMNS} FROM messages m {seen_messages(viewer)} AND m.id = ANY($3)",
-        viewer.tenant_id,
-        viewer.user_id,
-        ids,
-    )
-    return by_key(rows, ids, "id")
-
-
-async def any_messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow | None]:
-    """As `messages_by_id`, with deleted ones."""
-    rows = await DB.fetch(
-        MessageRow,
-        f"""SELECT {COLUMNS} FROM messages m
-        JOIN conversations c ON c.tenant_id = $1 AND c.id = m.conversation_id {JOIN_ME}
-        WHERE m.tenant_id = $1 AND m.id = ANY($3) AND {sees_conversation(viewer)}
-        AND {sees_deleted(viewer, "c", include_deleted=True)}""",
         viewer.tenant_id,
         viewer.user_id,
         ids,

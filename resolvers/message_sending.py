@@ -1,6 +1,7 @@
 """Saying something in a conversation."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Annotated
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from resolvers.conversation_locking import NO_CONVERSATION, locked_conversation
 from resolvers.document import MAX_CITATIONS
 from resolvers.idempotency import digest, key_taken
 from resolvers.message import COLUMNS, MessageRole, MessageRow
+from resolvers.user import COLUMNS as PERSON
 from resolvers.validation import IdempotencyKey, Input, JSONObject, MessageContent, validated
 from tables.engine import DB
 
@@ -41,11 +43,30 @@ class NewMessage(Input):
         return digest(self.role, self.content, self.token_count, self.document_ids, self.metadata)
 
 
+class Author(SimpleNamespace):
+    """As a UserRow."""
+
+    node_type = "User"
+    id: UUID
+
+
 class SentRow(MessageRow):
+    """With its author, whom most ask for."""
+
     request_digest: bytes | None
     author_id: UUID | None
 
+    @property
+    def authors(self) -> dict[UUID, Author]:
+        """By id; none of the assistant and the system."""
+        if self.author_username is None:
+            return {}
+        columns = {name: self[f"author_{name}"] for name in _PERSON}
+        return {columns["id"]: Author(**columns)}
 
+
+_PERSON = [column.strip().removeprefix("u.") for column in PERSON.split(",")]
+_AUTHOR = ", ".join(f"u.{name} AS author_{name}" for name in _PERSON if name != "id")
 _MAY_SAY = f"CASE WHEN $4 = 'USER' THEN {TAKES_PART} ELSE {IS_ADMIN} OR {OWNS} END"
 
 # One statement, so that the lock is held for one round trip and the commit. What it reads is as
@@ -92,7 +113,8 @@ WITH standing AS (
     INSERT INTO message_documents (tenant_id, message_id, document_id, position)
     SELECT $1, said.id, cited.id, cited.position - 1 FROM said CROSS JOIN cited
 )
-SELECT * FROM said UNION ALL SELECT * FROM earlier"""
+SELECT sent.*, {_AUTHOR} FROM (SELECT * FROM said UNION ALL SELECT * FROM earlier) AS sent
+    LEFT JOIN tenant_users u ON u.tenant_id = $1 AND u.id = sent.author_id"""
 
 
 async def send_message(
@@ -104,7 +126,7 @@ async def send_message(
     used_document_ids: Sequence[UUID] = (),
     metadata: object = None,
     idempotency_key: str | None = None,
-) -> MessageRow:
+) -> SentRow:
     """Participants say something as themselves; the owner and admins as ASSISTANT or SYSTEM. With
     a key that was used for the same request, the message of then. Raises BadInput, NotFound,
     Forbidden, Conflict."""
@@ -134,7 +156,7 @@ def _citations(ids: Sequence[UUID]) -> Sequence[UUID]:
     return ids
 
 
-async def _sent(viewer: Viewer, conversation_id: UUID, new: NewMessage) -> MessageRow:
+async def _sent(viewer: Viewer, conversation_id: UUID, new: NewMessage) -> SentRow:
     async with DB.tenant(viewer.tenant_id):
         rows = await DB.fetch(
             SentRow,

@@ -1,11 +1,10 @@
-from uuid import UUID
-
 import strawberry
 from strawberry.scalars import JSON
 
-from resolvers.message import MessageRole, MessageRow, any_messages_by_id
+from resolvers.message import MessageRole, MessageRow
 from resolvers.message_editing import delete_message, edit_message, restore_message
 from resolvers.message_sending import send_message
+from resolvers.user import users_by_id
 from schema.context import Info
 from schema.message import Message
 from schema.node import key_of, keys_of
@@ -36,15 +35,11 @@ class MessageIdInput:
 
 @strawberry.type
 class MessagePayload(Payload):
-    id: strawberry.Private[UUID | None] = None
-
-    @strawberry.field(
-        description="As it is now. Null when nothing was done, or when the viewer may not see it"
-        " any more.",
+    message: MessageRow | None = strawberry.field(
+        description="As the change left it. Null when nothing was done.",
         graphql_type=Message | None,
+        default=None,
     )
-    async def message(self, info: Info) -> MessageRow | None:
-        return await info.context.load_one(any_messages_by_id, self.id)
 
 
 @strawberry.type
@@ -68,13 +63,13 @@ class MessageMutations:
             input.metadata,
             input.idempotency_key,
         )
-        return MessagePayload(id=message.id)
+        return MessagePayload(message=message, known={users_by_id: message.authors})
 
     @strawberry.mutation(description="Of its author.", extensions=[Mutates(MessagePayload)])
     async def edit_message(self, info: Info, input: EditMessageInput) -> MessagePayload:
         id = key_of(input.id, "Message", "id")
         message = await edit_message(info.context.viewer, id, input.content)
-        return MessagePayload(id=message.id)
+        return MessagePayload(message=message)
 
     @strawberry.mutation(
         description="Of its author and admins, who may restore it. It keeps its place.",
@@ -84,7 +79,7 @@ class MessageMutations:
         context = info.context
         id = key_of(input.id, "Message", "id")
         message = await delete_message(context.viewer, context.caller, id)
-        return MessagePayload(id=message.id)
+        return MessagePayload(message=message)
 
     @strawberry.mutation(
         description="Of its author and admins.", extensions=[Mutates(MessagePayload)]
@@ -93,4 +88,4 @@ class MessageMutations:
         context = info.context
         id = key_of(input.id, "Message", "id")
         message = await restore_message(context.viewer, context.caller, id)
-        return MessagePayload(id=message.id)
+        return MessagePayload(message=message)

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.extensions import FieldExtension
 
 from core.errors import RateLimited, RuleError
+from resolvers.loading import Known
 from schema.context import Context
 
 
@@ -38,6 +39,8 @@ class UserError:
 @strawberry.type
 class Payload:
     errors: list[UserError] = field(default_factory=list)
+    known: strawberry.Private[Known] = field(default_factory=dict)
+    """What the rule found that batches would have to read again, by key."""
 
 
 def given(input: object) -> dict[str, Any]:
@@ -46,9 +49,10 @@ def given(input: object) -> dict[str, Any]:
 
 
 class Mutates(FieldExtension):
-    """Failures that rules raise become `errors` of the payload. What it shows is read after the
-    rule has committed, in one snapshot, with loaders that have seen nothing older; as whoever
-    asked, also when they have just left: it is the answer to what they might do."""
+    """Failures that rules raise become `errors` of the payload. What it shows beside the row that
+    the rule has left is read after that was committed, in one snapshot, with loaders that have seen
+    nothing older; as whoever asked, also when they have just left: it is the answer to what they
+    might do."""
 
     def __init__(self, payload: type[Payload]) -> None:
         self.payload = payload
@@ -80,7 +84,7 @@ class Mutates(FieldExtension):
             if refusal is None:
                 raise
             return self._refused(refusal)
-        await context.begin_reading()
+        await context.begin_reading(payload.known)
         return payload
 
     def _refused(self, failure: RuleError) -> Payload:

@@ -1,15 +1,14 @@
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
 from strawberry.extensions import MaxTokensLimiter, SchemaExtension
-from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
-from strawberry.types.execution import PreExecutionError, StreamExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from core.errors import BadInput
@@ -19,6 +18,7 @@ from execution.executor import CompiledExecutor
 from schema.context import Context
 from schema.cost import Cost
 from schema.errors import as_graphql_error, refusal_code
+from schema.extensions import Runner
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import DATE_TIME, WRITERS
@@ -29,22 +29,7 @@ MAX_TOKENS = 2000
 NO_STREAM = "A subscription needs a WebSocket, or a POST with Accept: text/event-stream."
 
 
-class Runner(SchemaExtensionsRunner):
-    """Asks nothing of the extensions for each event: none of ours has an answer."""
-
-    async def get_extensions_results(self, _: ExecutionContext) -> dict[str, Any]:
-        return {}
-
-    def on_stream_result(self, _: StreamExecutionResult) -> AbstractAsyncContextManager[None]:  # type: ignore[override]
-        return nullcontext()
-
-
 class Schema(strawberry.Schema):
-    def create_extensions_runner(
-        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
-    ) -> Runner:
-        return Runner(execution_context, extensions)
-
     async def execute(self, *arguments: Any, **named: Any) -> ExecutionResult:
         """Once: subscriptions, which graphql-core would take for queries here, are refused."""
         allowed = set(named.get("allowed_operation_types") or OperationType)
@@ -55,6 +40,11 @@ class Schema(strawberry.Schema):
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 raise
             return ExecutionResult(data=None, errors=[as_graphql_error(BadInput(NO_STREAM))])
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> Runner:
+        return Runner(execution_context, extensions)
 
     async def stream(self, *arguments: Any, **named: Any) -> StreamResult:
         results = await super().stream(*arguments, **named)

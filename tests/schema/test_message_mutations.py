@@ -277,3 +277,21 @@ async def test_a_person_sends_so_much_and_no_more(acme: Workspace) -> None:
             assert refused == [("RATE_LIMITED", None)]
         assert await bob.refused("markConversationRead", id=talks[0]) == []
         assert await carl.refused("sendMessage", conversationId=talks[0], content="hi") == []
+
+
+PERSON = """__typename id username email fullName isActive isSuperuser lastLoginAt createdAt
+    updatedAt membership { role } conversations(first: 9) { nodes { title } }"""
+
+
+async def test_the_author_is_shown_as_everywhere(acme: Workspace) -> None:
+    talk = await acme.talk("bob", "ada")
+    for who in ("bob", "ada"):
+        select = f"message {{ id author {{ {PERSON} }} }}"
+        given = {"conversationId": gid("Conversation", talk), "content": "hi"}
+        sent = await acme.by(who).mutate("sendMessage", select, **given)
+        query = "query ($id: ID!) { user(by: {id: $id}) { %s } }"
+        user = await acme.by(who).ask(query % PERSON, id=gid("User", acme.user(who)))
+        assert sent["message"]["author"] == user["user"]
+        assert sent["message"]["author"]["email"]
+    said = await acme.by("ada").mutate("sendMessage", select, **given, role="ASSISTANT")
+    assert said["message"]["author"] is None

@@ -52,7 +52,8 @@ async def test_all_kinds_of_writing_at_once(acme: Workspace) -> None:
     calls = []
     for n in range(120):
         who, id = random.choice(["bob", "carl", "ada"]), random.choice(ids)
-        calls.append(_send(acme, who, talk, f"{n}"))
+        sent = {"conversationId": conversation, "content": f"{n}"}
+        calls.append(acme.by(who).mutate("sendMessage", "message { content }", **sent))
         writer, mutation, given = random.choice(
             [
                 ("bob", "editMessage", {"id": id, "content": f"edited {n}"}),
@@ -180,6 +181,29 @@ async def test_the_same_request_twice_is_one_message(acme: Workspace) -> None:
     again = await say(acme, "bob", talk, **request)
     assert (again["id"], again["content"]) == (first["id"], "")
     await assert_it_adds_up(acme, talk)
+
+
+async def test_who_is_removed_as_it_is_sent_is_shown_what_they_said(acme: Workspace) -> None:
+    """And nothing of the conversation."""
+    talk = await acme.talk("bob", "carl")
+    await acme.cast.connection.execute("""
+        CREATE FUNCTION removed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+            BEGIN DELETE FROM participants WHERE user_id = NEW.author_id; RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER removed AFTER INSERT ON messages
+            INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION removed()""")
+    query = """mutation ($input: SendMessageInput!) {
+        sendMessage(input: $input) { errors { code } message { content author { username } %s } }
+    }"""
+    sent = {"conversationId": gid("Conversation", talk), "content": "bye"}
+    message = {"content": "bye", "author": {"username": "carl"}}
+    assert await acme.by("carl").ask(query % "", input=sent) == {
+        "sendMessage": {"errors": [], "message": message}
+    }
+    answer = await acme.by("bob").post(query % "conversation { title }", input=sent)
+    assert answer.json()["data"] == {"sendMessage": {"errors": [], "message": None}}
+    (error,) = answer.json()["errors"]
+    assert error["path"] == ["sendMessage", "message", "conversation"]
+    assert error["extensions"] == {"code": "NOT_FOUND"}
 
 
 async def test_a_key_is_of_one_request_and_one_author(acme: Workspace) -> None:

@@ -207,6 +207,17 @@ async def test_what_reads_nothing_opens_no_transaction_of_a_tenant(
     assert statements.transactions == []
 
 
+async def test_a_message_that_is_sent_is_not_read_again(
+    acme: Workspace, statements: Statements
+) -> None:
+    talk = await acme.talk("bob")
+    given = {"conversationId": gid("Conversation", talk), "content": "hi"}
+    select = "message { id content author { id username email } }"
+    sent = await statements.during(acme.by("bob").mutate("sendMessage", select, **given))
+    assert len(sent) == len(["sessions", "the statement"])
+    assert statements.transactions == ["parley_auth", "parley_tenant"]
+
+
 async def test_pages_that_differ_take_a_statement_each(
     acme: Workspace, statements: Statements
 ) -> None:
