@@ -1,6 +1,7 @@
 """What rules work with, besides the database. Made once for each process."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from resolvers.authentication import Authentication
 from resolvers.invalidation import Invalidations
 from resolvers.subscriptions import Subscriptions
 from tables.engine import DB
+
+log = logging.getLogger("parley.services")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class Services:
         self._run(self.subscriptions.bus.run())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(_told)
+        self._tasks.append(task)
 
     async def stop(self) -> None:
         self.subscriptions.stop()
@@ -73,3 +78,9 @@ class Services:
         self.passwords.close()
         if self.valkey:
             await self.valkey.close()
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """Nobody waits for what runs as long as the process: a failure would be told at its end."""
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("%s has ended", task.get_coro(), exc_info=error)
