@@ -168,10 +168,6 @@ class Context:
         """As `load_many`, of what is one's own, in whatever workspace."""
         return await self.loaders.load_many(batch, self.identity, keys) if keys else []
 
-    async def load_one(self, batch: Batch[K, R | None], key: K | None) -> R | None:
-        """As `load`, of an edge that may lead nowhere."""
-        return None if key is None else await self.load(batch, key)
-
     async def load_own(self, batch: Batch[K, R], key: K) -> R:
         """For batches of what is one's own, in whatever workspace."""
         return await self.loaders.load(batch, self.identity, key)
