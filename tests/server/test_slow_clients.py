@@ -66,6 +66,8 @@ async def deaf_stream(pair: Pair, room: Room) -> AsyncIterator[None]:
     ]
     with connected(pair) as connection:
         connection.sendall("\r\n".join([*lines, "", body]).encode())
+        status = await asyncio.to_thread(connection.recv, 12)
+        assert status == b"HTTP/1.1 200"
         yield
 
 
