@@ -29,7 +29,7 @@ class Loaders:
     def __init__(self, known: Known = NOTHING) -> None:
         """What is known is not loaded."""
         self._known = known
-        self._sources: dict[tuple[Batch[Any, Any], Identity], Source] = {}
+        self._sources: dict[tuple[Batch[Any, Any], int], Source] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
@@ -49,10 +49,11 @@ class Loaders:
         return [found[key] for key in keys]
 
     def _of(self, batch: Batch[K, R], viewer: Identity) -> Source:
-        source = self._sources.get((batch, viewer))
+        key = (batch, id(viewer))  # which the source keeps alive
+        source = self._sources.get(key)
         if source is None:
             source = _source(batch, viewer, self._running, self._known.get(batch, {}))
-            self._sources[batch, viewer] = source
+            self._sources[key] = source
         return source
 
     def end(self) -> None:

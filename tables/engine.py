@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +55,19 @@ class LazyEngine(PostgresEngine):
     async def check_version(self) -> None: ...
 
     async def prep_database(self) -> None: ...
+
+
+@lru_cache(1024)
+def _preamble(role: Role, tenant_id: UUID | None, limits: str, *, read_only: bool) -> str:
+    mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
+    is_tenant = role == "parley_tenant"
+    tenant = f"SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}';" if is_tenant else ""
+    # One DO block is one round trip, and the only form whose SET LOCAL reaches the workers
+    # of a Citus cluster without the role, which they would refuse, and without the limits.
+    return (
+        f"BEGIN{mode}; DO $$ BEGIN {limits} SET LOCAL ROLE {role};"
+        f" SET LOCAL citus.propagate_set_commands = 'local'; {tenant} END $$"
+    )
 
 
 class TenantEngine(LazyEngine):
@@ -143,23 +157,21 @@ class TenantEngine(LazyEngine):
     ) -> Scope:
         """Rows of one tenant. Read-only: one snapshot for all statements of the scope. `turns`:
         of those who share them, no more take connections at once."""
-        tenant = f"SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}';"
-        return self._scope("parley_tenant", tenant, read_only=read_only, turns=turns)
+        return self._scope("parley_tenant", tenant_id, read_only=read_only, turns=turns)
 
     def identity(self, *, read_only: bool = False) -> Scope:
         """Users, sessions and memberships, of no tenant."""
-        return self._scope("parley_auth", "", read_only=read_only)
+        return self._scope("parley_auth", None, read_only=read_only)
 
     def _scope(
-        self, role: Role, tenant: str, *, read_only: bool, turns: asyncio.Semaphore | None = None
+        self,
+        role: Role,
+        tenant_id: UUID | None,
+        *,
+        read_only: bool,
+        turns: asyncio.Semaphore | None = None,
     ) -> Scope:
-        mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
-        # One DO block is one round trip, and the only form whose SET LOCAL reaches the workers
-        # of a Citus cluster without the role, which they would refuse, and without the limits.
-        preamble = (
-            f"BEGIN{mode}; DO $$ BEGIN {self._limits} SET LOCAL ROLE {role};"
-            f" SET LOCAL citus.propagate_set_commands = 'local'; {tenant} END $$"
-        )
+        preamble = _preamble(role, tenant_id, self._limits, read_only=read_only)
         return Scope(self, preamble, role, read_only=read_only, turns=turns)
 
     async def fetch(self, row: type[RowType], query: str, *args: object) -> list[RowType]:

@@ -7,7 +7,6 @@ own transaction loses the pool's connection when BEGIN or COMMIT fails or is can
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
@@ -23,7 +22,6 @@ Role = Literal["parley_tenant", "parley_auth"]
 Command = Literal["COMMIT", "ROLLBACK"]
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
-Result = TypeVar("Result")
 Record = TypeVar("Record", bound=asyncpg.Record)
 
 LOST_CONNECTION = (
@@ -79,18 +77,23 @@ class Gate:
         return self._pool is not None
 
     async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
-        return await self._run(lambda connection: connection.fetch(query, *args, **options))
+        async with self._lock:
+            connection = self._usable() or await self._begin()
+            rows: list[Any] = await connection.fetch(query, *args, **options)
+            return rows
 
     async def execute(self, query: str, *args: object, **options: Any) -> str:
-        return await self._run(lambda connection: connection.execute(query, *args, **options))
+        async with self._lock:
+            connection = self._usable() or await self._begin()
+            return await connection.execute(query, *args, **options)
 
     async def fetch_as(
         self, role: Role, query: str, *args: object, record_class: type[Record]
     ) -> list[Record]:
         """One statement in another role, in the same snapshot and on the same connection: a
         second connection per request would let requests starve each other of the pool."""
-
-        async def run(connection: Connection) -> list[Record]:
+        async with self._lock:
+            connection = self._usable() or await self._begin()
             self.wrong_role = True  # until it is back, nothing else may run or be committed
             await connection.execute(f"SET LOCAL ROLE {role}")
             rows = await connection.fetch(query, *args, record_class=record_class)
@@ -98,15 +101,13 @@ class Gate:
             self.wrong_role = False
             return rows
 
-        return await self._run(run)
-
-    async def _run(self, statement: Callable[[Connection], Awaitable[Result]]) -> Result:
-        async with self._lock:
-            if self.ended:
-                raise NoScope("the scope of this query has ended")
-            if self.wrong_role:
-                raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
-            return await statement(self._connection or await self._begin())
+    def _usable(self) -> "Connection | None":
+        """The connection, once there is one. Raises when nothing may run on it."""
+        if self.ended:
+            raise NoScope("the scope of this query has ended")
+        if self.wrong_role:
+            raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
+        return self._connection
 
     async def _begin(self) -> Connection:
         turns = self._scope.turns
@@ -123,7 +124,8 @@ class Gate:
         self._pool = pool = self._scope.engine.running_pool()
         timeout = self._scope.engine.acquire_timeout
         for attempt in (1, 2):
-            connection = await pool.acquire(timeout=timeout)
+            async with asyncio.timeout(timeout):  # asyncpg's own would be a task more
+                connection = await pool.acquire()
             try:
                 await connection.execute(self._scope.preamble, timeout=timeout)
             except BaseException as error:

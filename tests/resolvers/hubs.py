@@ -18,7 +18,7 @@ from tests.graph import SETTINGS
 from tests.schema.workspace import Workspace
 
 CALLER = Caller("test")
-SOON = 10.0
+SOON = 30.0
 """Seconds that a busy machine may take for what takes none."""
 
 
