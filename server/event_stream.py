@@ -16,7 +16,8 @@ from core.errors import GoingAway, LimitReached
 from schema.context import Context
 from schema.schema import MAX_TOKENS
 from server.connections import FINISH_SECONDS, Connections
-from server.refresh_cookie import HEADER
+from server.disconnects import disconnected
+from server.refresh_cookie import asks_for_cookie
 from server.responses import error_response
 
 log = logging.getLogger("parley.graphql")
@@ -93,12 +94,6 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def disconnected(receive: Receive) -> None:
-    """Returns when the client is gone. The body must have been read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def protocol_of(
     data: GraphQLRequestData, request: AsyncHTTPRequestAdapter
 ) -> Literal["http", "sse"]:
@@ -109,7 +104,7 @@ def protocol_of(
     # Pages of other sites can send a GET without asking first.
     if request.method != "POST":
         raise HTTPException(405, "An event stream is asked for with POST.")
-    if HEADER in request.headers:
+    if asks_for_cookie(request.headers):
         raise HTTPException(406, "An event stream sets no cookie: accept JSON.")
     return "sse"
 
