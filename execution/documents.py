@@ -13,6 +13,7 @@ from graphql import (
     OperationDefinitionNode,
     parse,
 )
+from strawberry.types.graphql import OperationType
 
 from execution.conditions import conditions
 from execution.planner import Plan
@@ -38,12 +39,22 @@ class Parts(NamedTuple):
     fragments: Mapping[str, Any]
 
 
+class Operation(NamedTuple):
+    node: OperationDefinitionNode
+    name: str | None
+    kind: OperationType
+
+
 class Document:
     def __init__(self, node: DocumentNode, *, is_kept: bool = True) -> None:
         self.node = node
         self.is_kept = is_kept
         self.operations = [
-            definition
+            Operation(
+                definition,
+                definition.name.value if definition.name else None,
+                OperationType(definition.operation.value),
+            )
             for definition in node.definitions
             if isinstance(definition, OperationDefinitionNode)
         ]
@@ -62,11 +73,11 @@ class Document:
         """Of a valid document; see there."""
         return conditions(self.node)
 
-    def operation(self, name: object) -> OperationDefinitionNode | None:
+    def operation(self, name: object) -> Operation | None:
         """The first one, when none is named."""
-        for node in self.operations:
-            if name is None or (node.name and node.name.value == name):
-                return node
+        for operation in self.operations:
+            if name is None or operation.name == name:
+                return operation
         return None
 
     @property

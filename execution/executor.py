@@ -14,6 +14,7 @@ from graphql import (
 from graphql.execution.values import get_variable_values
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.graphql import OperationType as StrawberryType
 
 from execution.documents import Document, Documents, Parts
 from execution.leaves import Writer
@@ -43,6 +44,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     """Of the schema's own scalars, by name."""
 
     document: Document | None = None
+    kind: StrawberryType
 
     @classmethod
     def compiles_after(cls, context: Any) -> int | None:  # noqa: ARG003

@@ -31,8 +31,7 @@ PLURALS = {
     OperationType.MUTATION: "mutations",
     OperationType.SUBSCRIPTION: "subscriptions",
 }
-ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
-ALL = frozenset(OperationType)
+ALL = tuple(OperationType)
 Results = AsyncGenerator[ExecutionResult, None]
 
 
@@ -68,7 +67,8 @@ class PlannedSchema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """A query or a mutation. Raises one of UNANSWERABLE."""
-        allowed = ONCE if allowed_operation_types is None else ONCE & set(allowed_operation_types)
+        types = ALL if allowed_operation_types is None else allowed_operation_types
+        allowed = [kind for kind in types if kind is not OperationType.SUBSCRIPTION]
         of_request = (context_value, root_value, operation_extensions)
         try:
             executor = self._executor(query, operation_name, variable_values, allowed, of_request)
@@ -89,14 +89,14 @@ class PlannedSchema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> Results:
         """Any operation. Of a query or a mutation comes one result."""
-        allowed = ALL if allowed_operation_types is None else set(allowed_operation_types)
+        allowed = ALL if allowed_operation_types is None else allowed_operation_types
         of_request = (context_value, root_value, operation_extensions)
         return self._stream_of(query, operation_name, variable_values, allowed, of_request)
 
     async def _stream_of(self, *asked: Any) -> Results:
         try:
             executor = self._executor(*asked)
-            if OperationType(executor.operation.operation.value) is not OperationType.SUBSCRIPTION:
+            if executor.kind is not OperationType.SUBSCRIPTION:
                 yield await self._answer(executor)
                 return
             async with aclosing(self._events(executor)) as events:
@@ -120,9 +120,8 @@ class PlannedSchema(strawberry.Schema):
         operation = document.operation(name)
         if operation is None:
             raise CannotGetOperationTypeError(name)
-        kind = OperationType(operation.operation.value)
-        if kind not in allowed:
-            raise InvalidOperationTypeError(kind)
+        if operation.kind not in allowed:
+            raise InvalidOperationTypeError(operation.kind)
         if errors := self._validated(document):
             raise Refused(errors)
         self.check(document, name, variables or {})
@@ -138,6 +137,7 @@ class PlannedSchema(strawberry.Schema):
         )
         if isinstance(executor, list):
             raise Refused(executor)
+        executor.kind = operation.kind
         return executor
 
     def _document(self, query: str) -> Document:
@@ -155,8 +155,7 @@ class PlannedSchema(strawberry.Schema):
         return document.errors
 
     async def _answer(self, executor: CompiledExecutor) -> ExecutionResult:
-        kind = OperationType(executor.operation.operation.value)
-        await self.begin(executor.context_value, kind)
+        await self.begin(executor.context_value, executor.kind)
         try:
             result = executor.execute_operation()
             if not isinstance(result, CoreResult):

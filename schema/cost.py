@@ -149,5 +149,5 @@ def refusal(document: Document, name: str | None, given: dict[str, Any]) -> BadI
     if costs is None:
         operation = document.operation(name)
         assert operation is not None, "it is known by now"
-        costs = document.checked[name] = Costs(document.node, operation)
+        costs = document.checked[name] = Costs(document.node, operation.node)
     return costs.refusal(given)

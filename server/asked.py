@@ -1,12 +1,16 @@
 """An HTTP request for an operation, and what its answer tells beside the operation's result."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from cross_web import HTTPException
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope
+from strawberry.http import GraphQLRequestData
+from strawberry.http.parse_content_type import parse_content_type
 
 from schema.context import Context
 from server.refresh_cookie import set_refresh_cookie
@@ -14,6 +18,12 @@ from server.responses import budget_headers, seconds
 
 RESPONSE_TYPE = "application/graphql-response+json"
 REFUSED = 400
+JSON = "application/json"
+PARAMETERS: tuple[tuple[str, type, str], ...] = (
+    ("query", str, "a string"),
+    ("variables", dict, "an object"),
+    ("extensions", dict, "an object"),
+)
 
 
 class Asked:
@@ -27,7 +37,6 @@ class Asked:
         self.scope, self.receive = scope, receive
         self.method: str = scope["method"]
         self.headers: dict[str, str] = scope["state"]["headers"]
-        self.content_type = self.headers.get("content-type")
         self.id: str = scope["state"]["request_id"]
         self.body = b""
 
@@ -35,11 +44,29 @@ class Asked:
     def query_params(self) -> QueryParams:
         return QueryParams(self.scope["query_string"])
 
-    async def get_body(self) -> bytes:
-        return self.body
+    def operation(self) -> GraphQLRequestData:
+        """Raises HTTPException."""
+        if self.method == "GET":
+            read: Any = _in_query(self.query_params)
+        elif _is_json(self.headers.get("content-type", "")):
+            read = read_json(self.body)
+        else:
+            raise HTTPException(400, "Unsupported content type")
+        if isinstance(read, list):
+            raise HTTPException(400, "Batching is not enabled")
+        for name, kind, noun in PARAMETERS:
+            if not isinstance(read.get(name), kind | None):
+                message = f"The GraphQL operation's `{name}` must be {noun} or null, if provided."
+                raise HTTPException(400, message)
+        return GraphQLRequestData(
+            query=read.get("query"),
+            variables=read.get("variables"),
+            operation_name=read.get("operationName"),
+            extensions=read.get("extensions"),
+        )
 
     def tell(self, response: Response) -> None:
-        if response.media_type == "application/json":
+        if response.media_type == JSON:
             self._negotiate(response)
         if self.context is not None:
             _tell(response, self.context)
@@ -62,19 +89,31 @@ def _tell(response: Response, context: Context) -> None:
         set_refresh_cookie(response, context.refresh_cookie, context.services.settings)
 
 
+def _is_json(content_type: str) -> bool:
+    return content_type == JSON or JSON in parse_content_type(content_type)[0]
+
+
+def _in_query(parameters: Mapping[str, str]) -> dict[str, Any]:
+    read: dict[str, Any] = dict(parameters)
+    for name in ("variables", "extensions"):
+        if read.get(name):
+            read[name] = read_json(read[name])
+    return read
+
+
 def read_json(data: str | bytes) -> object:
-    """Raises HTTPException, and ValueError for what is no JSON. Half of a surrogate pair is JSON
-    (RFC 8259, 8.2), though no text: orjson refuses it with all that comes with it. Read, it can be
-    told in which field it is."""
+    """Raises HTTPException. Half of a surrogate pair is JSON (RFC 8259, 8.2), though no text, and
+    orjson refuses it with all that comes with it. Read, it can be told in which field it is."""
     try:
         read = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        refusal = HTTPException(400, "Unable to parse request body as JSON")
         if "surrogate" not in error.msg:
-            raise
+            raise refusal from error
         try:
             read = json.loads(data)
         except (ValueError, RecursionError):
-            raise error from None
+            raise refusal from None
     if not isinstance(read, dict | list):
         raise HTTPException(400, "The body must be a JSON object.")
     return read

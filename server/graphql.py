@@ -4,10 +4,10 @@ import json
 import logging
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import orjson
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -23,11 +23,11 @@ from resolvers.services import Services
 from schema.context import Context
 from schema.errors import is_refused, presented
 from schema.schema import schema
-from server.asked import Asked, read_json
+from server.asked import JSON, Asked, read_json
 from server.connections import Connections
 from server.disconnects import WhileConnected, body_of
 from server.edge import BodyTooLarge
-from server.event_stream import EventStream, protocol_of
+from server.event_stream import EventStream, wants_events
 from server.explorer import PAGE_HEADERS, page
 from server.frames import Frames
 from server.refresh_cookie import refresh_cookie_of
@@ -36,6 +36,10 @@ from server.responses import error_response, rate_limited
 from server.socket import Socket
 
 log = logging.getLogger("parley.graphql")
+
+EVENTS = SSETransport()
+UNUSED = Response()
+"""Strawberry's views let contexts add to it."""
 
 
 class GraphQLView(GraphQL[Context, None]):
@@ -109,30 +113,27 @@ class GraphQLView(GraphQL[Context, None]):
                 raise HTTPException(405, "GraphQL only supports GET and POST requests.")
             if self.should_render_graphql_ide(asked):
                 return self._page()
-            data = cast(GraphQLRequestData, await self.parse_http_body(asked))
-            arguments: Any = (asked, asked, data, asked.context, None, None)
-            result: Any = await self.execute_operation(*arguments)
-            if data.protocol != "http":
-                return self._event_stream(asked, result)
-            return await self._json(asked, result)
+            data = asked.operation()
+            if EVENTS.accepts(asked.headers.get("accept", "")) and wants_events(data, asked):
+                return await self._event_stream(asked, data)
+            return await self._json(asked, data)
 
-    def _event_stream(self, asked: Any, operation: Any) -> EventStream:
-        transport = SSETransport()
-        events = self._stream_result(asked, operation, transport)()
-        return EventStream(asked.context, self.connections, operation, events, transport.headers)
+    async def _event_stream(self, asked: Any, data: GraphQLRequestData) -> EventStream:
+        operation: Any = await schema.stream(
+            data.query,
+            variable_values=data.variables,
+            context_value=asked.context,
+            operation_name=data.operation_name,
+            operation_extensions=data.extensions,
+        )
+        events = self._stream_result(asked, operation, EVENTS)()
+        return EventStream(asked.context, self.connections, operation, events, EVENTS.headers)
 
-    async def _json(self, asked: Any, result: ExecutionResult) -> Response:
+    async def _json(self, asked: Any, data: GraphQLRequestData) -> Response:
+        result = await self.execute_single(asked, asked, UNUSED, asked.context, None, data)
         answer = await self.process_result(asked, result)
         asked.is_refused = "data" not in answer
-        return Response(self.encode_json(answer), media_type="application/json")
-
-    async def parse_http_body(
-        self, request: AsyncHTTPRequestAdapter
-    ) -> GraphQLRequestData | list[GraphQLRequestData]:
-        data = await super().parse_http_body(request)
-        if isinstance(data, GraphQLRequestData) and data.protocol == "sse":
-            data.protocol = protocol_of(data, request)
-        return data
+        return Response(self.encode_json(answer), media_type=JSON)
 
     async def process_result(self, request: Any, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Whatever was wrong becomes what a client may see: also what failed outside of fields."""
