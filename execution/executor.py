@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self, cast
 
 from graphql import (
     GraphQLError,
+    GraphQLResolveInfoHelpers,
     GraphQLSchema,
     OperationType,
     default_field_resolver,
@@ -45,6 +46,14 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     document: Document | None = None
     kind: StrawberryType
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        return GraphQLResolveInfoHelpers(self.gather_async_work, self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _: object) -> None:
+        """They lead back here: kept, all of a request would be left to the collector of cycles."""
 
     @classmethod
     def compiles_after(cls, context: Any) -> int | None:  # noqa: ARG003

@@ -1,5 +1,6 @@
 from contextlib import aclosing
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
@@ -79,6 +80,9 @@ async def _complete(results: Results, context: Context) -> Results:
             yield result
 
 
+_counter = cache(OPERATIONS.labels)
+
+
 class Executor(CompiledExecutor):
     # Kept for all requests: an app sends the same few documents again and again.
     documents = Documents(256)
@@ -90,7 +94,7 @@ class Executor(CompiledExecutor):
 
     @classmethod
     def executed(cls, fallback: str | None) -> None:
-        OPERATIONS.labels(fallback or "").inc()
+        _counter(fallback or "").inc()
 
 
 schema = Schema(

@@ -26,8 +26,11 @@ def rate_limited(refusal: RateLimited) -> Response:
 
 
 def budget_headers(budget: Budget) -> list[tuple[bytes, bytes]]:
-    values = (str(budget.limit), str(budget.remaining), seconds(budget.reset_after))
-    return [(name, value.encode()) for name, value in zip(RAW_HEADERS, values, strict=True)]
+    reset = math.ceil(budget.reset_after)
+    return [
+        (name, b"%d" % value)
+        for name, value in zip(RAW_HEADERS, (budget.limit, budget.remaining, reset), strict=True)
+    ]
 
 
 def seconds(duration: float) -> str:
