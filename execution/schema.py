@@ -50,6 +50,10 @@ class PlannedSchema(strawberry.Schema):
     def check(self, document: Document, name: str | None, variables: dict[str, Any]) -> None:
         """Before anything is executed. Raises Refused."""
 
+    def not_allowed(self, operation: OperationType) -> Exception:
+        """What is raised for an operation that this request must not have."""
+        return InvalidOperationTypeError(operation)
+
     async def begin(self, context: Any, operation: OperationType) -> None:
         """Before an operation is executed."""
 
@@ -121,7 +125,7 @@ class PlannedSchema(strawberry.Schema):
         if operation is None:
             raise CannotGetOperationTypeError(name)
         if operation.kind not in allowed:
-            raise InvalidOperationTypeError(operation.kind)
+            raise self.not_allowed(operation.kind)
         if errors := self._validated(document):
             raise Refused(errors)
         self.check(document, name, variables or {})

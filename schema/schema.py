@@ -4,8 +4,7 @@ from functools import cache
 from typing import Any
 
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
-from strawberry.schema.exceptions import InvalidOperationTypeError
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types import ExecutionContext
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
@@ -33,6 +32,11 @@ class Schema(PlannedSchema):
         if refused := refusal(document, name, variables):
             raise Refused([as_graphql_error(refused)])
 
+    def not_allowed(self, operation: OperationType) -> Exception:
+        if operation is OperationType.SUBSCRIPTION:
+            return Refused([as_graphql_error(BadInput(NO_STREAM))])
+        return super().not_allowed(operation)
+
     async def begin(self, context: Context, operation: OperationType) -> None:
         """A query reads one snapshot of the database: its whole answer is of one moment. Each field
         of a mutation reads one of its own, after it has committed (schema/payload.py), and so does
@@ -43,14 +47,6 @@ class Schema(PlannedSchema):
 
     async def end(self, context: Context) -> None:
         await context.end_reading()
-
-    async def execute(self, *arguments: Any, **named: Any) -> ExecutionResult:
-        try:
-            return await super().execute(*arguments, **named)
-        except InvalidOperationTypeError as error:
-            if error.operation_type is not OperationType.SUBSCRIPTION:
-                raise
-            return ExecutionResult(data=None, errors=[as_graphql_error(BadInput(NO_STREAM))])
 
     async def stream(self, *arguments: Any, **named: Any) -> Results:
         results = await super().stream(*arguments, **named)

@@ -2,11 +2,11 @@
 Plain ASGI, so that context variables and cancellation pass through."""
 
 import re
-from secrets import token_hex
 from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from server.responses import error_response
 
@@ -38,7 +38,7 @@ class Edge:
         headers = state["headers"] = headers_of(scope)
         given = headers.get("x-request-id", "")
         # Anything goes into logs: a forged id must not forge lines.
-        request_id = state["request_id"] = given if REQUEST_ID.fullmatch(given) else token_hex(16)
+        request_id = state["request_id"] = given if REQUEST_ID.fullmatch(given) else uuid4().hex
         told = [(b"x-request-id", request_id.encode())]
         if scope["type"] == "websocket":
             app = self.app
