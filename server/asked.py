@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 from strawberry.http import GraphQLRequestData
 from strawberry.http.parse_content_type import parse_content_type
+from strawberry.http.streaming import SSETransport
 
 from schema.context import Context
 from server.refresh_cookie import set_refresh_cookie
@@ -19,6 +20,7 @@ from server.responses import budget_headers, seconds
 RESPONSE_TYPE = "application/graphql-response+json"
 REFUSED = 400
 JSON = "application/json"
+EVENTS = SSETransport()
 PARAMETERS: tuple[tuple[str, type, str], ...] = (
     ("query", str, "a string"),
     ("variables", dict, "an object"),
@@ -39,6 +41,11 @@ class Asked:
         self.headers: dict[str, str] = scope["state"]["headers"]
         self.id: str = scope["state"]["request_id"]
         self.body = b""
+
+    @property
+    def accepts_events(self) -> bool:
+        accept = self.headers.get("accept", "").lower()
+        return "event-stream" in accept and EVENTS.accepts(accept)
 
     @property
     def query_params(self) -> QueryParams:

@@ -13,17 +13,19 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.http.streaming import SSETransport
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from core.errors import RateLimited
 from resolvers.services import Services
 from schema.context import Context
 from schema.errors import is_refused, presented
 from schema.schema import schema
-from server.asked import JSON, Asked, read_json
+from server.asked import EVENTS, JSON, Asked, read_json
 from server.connections import Connections
 from server.disconnects import WhileConnected, body_of
 from server.edge import BodyTooLarge
@@ -37,9 +39,8 @@ from server.socket import Socket
 
 log = logging.getLogger("parley.graphql")
 
-EVENTS = SSETransport()
-UNUSED = Response()
-"""Strawberry's views let contexts add to it."""
+HARMLESS = (OperationType.QUERY,)
+"""What a GET may ask for: pages of other sites, and whoever prefetches a link, can send one."""
 
 
 class GraphQLView(GraphQL[Context, None]):
@@ -114,7 +115,7 @@ class GraphQLView(GraphQL[Context, None]):
             if self.should_render_graphql_ide(asked):
                 return self._page()
             data = asked.operation()
-            if EVENTS.accepts(asked.headers.get("accept", "")) and wants_events(data, asked):
+            if asked.accepts_events and wants_events(data, asked):
                 return await self._event_stream(asked, data)
             return await self._json(asked, data)
 
@@ -130,7 +131,7 @@ class GraphQLView(GraphQL[Context, None]):
         return EventStream(asked.context, self.connections, operation, events, EVENTS.headers)
 
     async def _json(self, asked: Any, data: GraphQLRequestData) -> Response:
-        result = await self.execute_single(asked, asked, UNUSED, asked.context, None, data)
+        result = await _executed(asked, data)
         answer = await self.process_result(asked, result)
         asked.is_refused = "data" not in answer
         return Response(self.encode_json(answer), media_type=JSON)
@@ -160,3 +161,23 @@ class GraphQLView(GraphQL[Context, None]):
         # Strawberry's page comes from other hosts; all but the content policy holds for it too.
         headers = {k: v for k, v in PAGE_HEADERS.items() if k != "Content-Security-Policy"}
         return HTMLResponse(self.graphql_ide_html, headers=headers)
+
+
+async def _executed(asked: Asked, data: GraphQLRequestData) -> ExecutionResult:
+    """Raises HTTPException."""
+    try:
+        return await schema.execute(
+            data.query,
+            data.variables,
+            asked.context,
+            operation_name=data.operation_name,
+            allowed_operation_types=HARMLESS if asked.method == "GET" else None,
+            operation_extensions=data.extensions,
+        )
+    except MissingQueryError:
+        reason = "No GraphQL query found in the request"
+    except CannotGetOperationTypeError as error:
+        reason = error.as_http_error_reason()
+    except InvalidOperationTypeError as error:
+        reason = error.as_http_error_reason(asked.method)
+    raise HTTPException(400, reason)
