@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        # As Starlette does, which takes as long as an operation that reads nothing.
+        # Where Starlette would lead too, through more layers.
         is_plain = scope["type"] == "http" and scope["path"] == GRAPHQL_PATH
         await (graphql if is_plain else app)(scope, receive, send)
 
