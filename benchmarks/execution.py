@@ -16,8 +16,9 @@ from uuid import UUID
 import orjson
 import strawberry
 
-from execution.documents import Documents, Known
+from execution.documents import Documents
 from execution.executor import CompiledExecutor
+from execution.schema import PlannedSchema
 from resolvers.loading import Loaders
 from resolvers.message import MessageRole
 from schema.loading import loaded
@@ -135,8 +136,7 @@ class Stock(Compiled):
 
 
 def _schema(executor: type[CompiledExecutor]) -> strawberry.Schema:
-    extensions = [lambda: Known(executor.documents)]
-    return strawberry.Schema(Query, execution_context_class=executor, extensions=extensions)
+    return PlannedSchema(Query, execution_context_class=executor)
 
 
 async def _asked(schema: strawberry.Schema, operation: str) -> bytes:

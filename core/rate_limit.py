@@ -64,7 +64,11 @@ class RateLimits:
         Raises RateLimited."""
         if limit is None:
             return None
-        taken, window = await self._take(limit, _key(limit, name, keys))
+        key = _key(limit, name, keys)
+        if self._shared:
+            taken, window = await self._take_shared(self._shared, limit, key)
+        else:
+            taken, window = self._memory.take(limit, key)
         if not taken:
             raise RateLimited(_retry_after(limit, window), limit.amount)
         return _budget(limit, window)
@@ -79,11 +83,13 @@ class RateLimits:
                 await self._shared.reset(key)
         self._memory.reset(key)
 
-    async def _take(self, limit: RateLimitItem, key: str) -> tuple[bool, Window]:
-        if self._shared:
-            with suppress(Away):
-                return await self._shared.take(limit, key)
-        return self._memory.take(limit, key)
+    async def _take_shared(
+        self, shared: "Shared", limit: RateLimitItem, key: str
+    ) -> tuple[bool, Window]:
+        try:
+            return await shared.take(limit, key)
+        except Away:
+            return self._memory.take(limit, key)
 
 
 class Shared:

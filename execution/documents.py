@@ -1,13 +1,19 @@
 """What is known of a document: parsed, validated, planned once for all who send it."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from graphql import DocumentNode, GraphQLError, parse
-from strawberry.extensions import SchemaExtension
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    parse,
+)
+from strawberry.types.graphql import OperationType
 
 from execution.conditions import conditions
 from execution.planner import Plan
@@ -25,11 +31,39 @@ MAX_PLANS = 8
 """Of a document: by operation, and by what @skip and @include say."""
 
 
+class Parts(NamedTuple):
+    """What graphql-core finds in a document for an operation."""
+
+    operation: OperationDefinitionNode
+    fragment_definitions: Mapping[str, FragmentDefinitionNode]
+    fragments: Mapping[str, Any]
+
+
+class Operation(NamedTuple):
+    node: OperationDefinitionNode
+    name: str | None
+    kind: OperationType
+
+
 class Document:
-    def __init__(self, node: DocumentNode) -> None:
+    def __init__(self, node: DocumentNode, *, is_kept: bool = True) -> None:
         self.node = node
+        self.is_kept = is_kept
+        self.operations = [
+            Operation(
+                definition,
+                definition.name.value if definition.name else None,
+                OperationType(definition.operation.value),
+            )
+            for definition in node.definitions
+            if isinstance(definition, OperationDefinitionNode)
+        ]
         self.errors: list[GraphQLError] | None = None
         """Of validation, once it ran."""
+        self.parts: dict[str | None, Parts] = {}
+        """By the name that an operation is asked for with."""
+        self.checked: dict[str | None, Any] = {}
+        """What a schema's `check` keeps of an operation, by that name."""
         self.executions = 0
         self.plans: dict[Hashable, Plan | str] = {}
         """Or why there is none."""
@@ -38,6 +72,13 @@ class Document:
     def conditions(self) -> tuple[str, ...] | None:
         """Of a valid document; see there."""
         return conditions(self.node)
+
+    def operation(self, name: object) -> Operation | None:
+        """The first one, when none is named."""
+        for operation in self.operations:
+            if name is None or operation.name == name:
+                return operation
+        return None
 
     @property
     def planned(self) -> int:
@@ -66,8 +107,8 @@ class Documents:
         if document is not None:
             self._again[text] = document
             return document
-        document = Document(parse(text, **options))
-        if len(text) <= LONGEST:
+        document = Document(parse(text, **options), is_kept=len(text) <= LONGEST)
+        if document.is_kept:
             self._once[text] = document
             self._characters += len(text)
             self._make_room()
@@ -78,11 +119,6 @@ class Documents:
             many_new = len(self._once) > self.size // 4 or not self._again
             forgotten, _ = (self._once if many_new else self._again).popitem(last=False)
             self._characters -= len(forgotten)
-
-    def of_node(self, node: DocumentNode) -> Document | None:
-        text = node.loc.source.body if node.loc else ""
-        document = self._again.get(text) or self._once.get(text)
-        return document if document is not None and document.node is node else None
 
     def keep(self, document: Document, key: Hashable, plan: Plan | str) -> None:
         while len(document.plans) >= MAX_PLANS:
@@ -95,24 +131,3 @@ class Documents:
             if other is not document:
                 planned -= other.planned
                 other.plans.clear()
-
-
-class Known(SchemaExtension):
-    """Parses and validates each document once."""
-
-    def __init__(self, documents: Documents) -> None:
-        super().__init__()
-        self.documents = documents
-
-    def on_parse(self) -> Iterator[None]:
-        operation = self.execution_context
-        self.document = self.documents.of(operation.query or "", **operation.parse_options)
-        operation.graphql_document = self.document.node
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        operation = self.execution_context
-        if self.document.errors is not None:
-            operation.pre_execution_errors = self.document.errors
-        yield
-        self.document.errors = operation.pre_execution_errors

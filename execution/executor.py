@@ -1,13 +1,23 @@
-"""Behind Strawberry's `execution_context_class`: executes plans, or leaves it to graphql-core."""
+"""Of one operation: executes its plan, or leaves it to graphql-core."""
 
 import logging
 from collections.abc import Generator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 
-from graphql import DocumentNode, GraphQLSchema, OperationType
+from graphql import (
+    GraphQLError,
+    GraphQLResolveInfoHelpers,
+    GraphQLSchema,
+    OperationType,
+    default_field_resolver,
+    default_type_resolver,
+)
+from graphql.execution.values import get_variable_values
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.graphql import OperationType as StrawberryType
 
-from execution.documents import Documents
+from execution.documents import Document, Documents, Parts
 from execution.leaves import Writer
 from execution.objects import Objects
 from execution.origin import Root
@@ -18,13 +28,32 @@ log = logging.getLogger("execution")
 
 Steps = Generator[list[Waiting], None, Any]
 
+MAX_ERRORS = 50
+"""Of variables, that are told."""
+
+RESOLVERS: dict[str, Any] = {
+    "field_resolver": default_field_resolver,
+    "type_resolver": default_type_resolver,
+    "subscribe_field_resolver": default_field_resolver,
+    "is_awaitable": optimized_is_awaitable,
+}
+
 
 class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     documents: ClassVar[Documents]
     writers: ClassVar[Mapping[str, Writer]] = {}
     """Of the schema's own scalars, by name."""
 
-    document: DocumentNode
+    document: Document | None = None
+    kind: StrawberryType
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        return GraphQLResolveInfoHelpers(self.gather_async_work, self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _: object) -> None:
+        """They lead back here: kept, all of a request would be left to the collector of cycles."""
 
     @classmethod
     def compiles_after(cls, context: Any) -> int | None:  # noqa: ARG003
@@ -37,11 +66,59 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         """Told of each operation: None, or why graphql-core executed it, in a word."""
 
     @classmethod
-    def build(cls, schema: GraphQLSchema, document: DocumentNode, *args: Any, **kwargs: Any) -> Any:
-        executor = super().build(schema, document, *args, **kwargs)
+    def of(
+        cls,
+        schema: GraphQLSchema,
+        document: Document,
+        name: str | None,
+        variables: dict[str, Any],
+        **of_request: Any,
+    ) -> Self | list[GraphQLError]:
+        """As graphql-core's `build`, which looks through the document each time. Or what is wrong
+        with the variables."""
+        parts = document.parts.get(name)
+        if parts is None:
+            return cls._first_of(schema, document, name, variables, of_request)
+        definitions = parts.operation.variable_definitions or ()
+        values = get_variable_values(schema, definitions, variables, MAX_ERRORS)
+        if isinstance(values, list):
+            return values
+        executor = cls(
+            schema,
+            parts.fragment_definitions,
+            parts.fragments,
+            operation=parts.operation,
+            variable_values=values,
+            **RESOLVERS,
+            **of_request,
+        )
+        executor.document = document
+        return executor
+
+    @classmethod
+    def _first_of(
+        cls,
+        schema: GraphQLSchema,
+        document: Document,
+        name: str | None,
+        variables: dict[str, Any],
+        of_request: Mapping[str, Any],
+    ) -> Self | list[GraphQLError]:
+        executor = cls.build(
+            schema,
+            document.node,
+            raw_variable_values=variables,
+            operation_name=name,
+            max_coercion_errors=MAX_ERRORS,
+            **RESOLVERS,
+            **of_request,
+        )
         if isinstance(executor, cls):
             executor.document = document
-        return executor
+            document.parts[name] = Parts(
+                executor.operation, executor.fragment_definitions, executor.fragments
+            )
+        return cast("Self | list[GraphQLError]", executor)
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         plan = self._plan()
@@ -72,8 +149,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         """Or why there is none, in a word."""
         if refusal := self._refusal():
             return refusal
-        document = self.documents.of_node(self.document)
-        if document is None:
+        document = self.document
+        if document is None or not document.is_kept:
             return "unknown document"
         document.executions += 1
         if document.executions <= (self.compiles_after(self.context_value) or 0):

@@ -9,6 +9,7 @@ it was asked for. That somebody is nobody is never cached.
 import re
 import time
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,13 @@ from resolvers.session import LIVE, make_home
 from tables.engine import DB, Row
 
 UUID_FORM = re.compile("[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+LONGEST = 100
+"""Characters: no slug has as many, nor has a UUID."""
+
+NO_SLUG = "-"
+REMEMBERED = 10_000
+"""What a request says of who asks is much the same each time: as much of it is read once."""
+
 Tenant = UUID | str | None
 """A workspace as it is asked for: by id, by slug, or the session's own."""
 
@@ -78,21 +86,20 @@ class Authentication:
     async def _cached(self, identity: Identity, asked: Tenant) -> Viewer | None:
         if not self.invalidations.are_current():
             return None
-        keys = [f"sess:{identity.session_id}", f"user:{identity.user_id}"]
-        member = [f"member:{asked}:{identity.user_id}"] if asked else []
-        entries: list[Any] = await self.cache.get(*keys, *member)
+        user_id, *keys = _keys(identity, asked)
+        entries: list[Any] = await self.cache.get(*keys)
         session, user, *members = entries
         if not session or not user:
             return None
-        user_id, home, expires_at = session
-        if user_id != str(identity.user_id) or expires_at <= since_epoch(now()):
+        session_user, home, expires_at = session
+        if session_user != user_id or expires_at <= since_epoch(now()):
             return None
         if home and not asked:
-            members = await self.cache.get(f"member:{home}:{identity.user_id}")
+            members = await self.cache.get(f"member:{home}:{user_id}")
         if not any(members):
             return None
         ((tenant_id, role),) = members
-        return _viewer(identity, UUID(tenant_id), role)
+        return _viewer(identity, tenant_id, role)
 
     async def _read(self, identity: Identity, asked: Tenant) -> Identity:
         condition, parameters = _named(asked)
@@ -117,7 +124,7 @@ class Authentication:
         await self._keep(identity, asked, rows[0], read_since)
         if tenant_id is None:
             return identity
-        return _viewer(identity, tenant_id, rows[0].role)
+        return _viewer(identity, str(tenant_id), rows[0].role)
 
     async def _keep(
         self, identity: Identity, asked: Tenant, entry: EntryRow, read_since: float
@@ -154,10 +161,15 @@ async def _enter(identity: Identity, tenant_id: UUID) -> None:
 def asked_tenant(text: str | None) -> Tenant:
     if text is None:
         return None
+    return _asked(text) if len(text) <= LONGEST else NO_SLUG
+
+
+@lru_cache(REMEMBERED)
+def _asked(text: str) -> UUID | str:
     if UUID_FORM.fullmatch(text):
         return UUID(text)
     # What PostgreSQL cannot hold is the slug of none, rather than an error of its own.
-    return text if text.isascii() and text.isprintable() and text else "-"
+    return text if text.isascii() and text.isprintable() and text else NO_SLUG
 
 
 def _named(asked: Tenant) -> tuple[str, tuple[object, ...]]:
@@ -166,5 +178,14 @@ def _named(asked: Tenant) -> tuple[str, tuple[object, ...]]:
     return ("t.id = $3" if isinstance(asked, UUID) else "t.slug = $3"), (asked,)
 
 
-def _viewer(identity: Identity, tenant_id: UUID, role: str) -> Viewer:
-    return Viewer(identity.user_id, identity.session_id, tenant_id, TenantRole(role))
+@lru_cache(REMEMBERED)
+def _viewer(identity: Identity, tenant_id: str, role: str) -> Viewer:
+    return Viewer(identity.user_id, identity.session_id, UUID(tenant_id), TenantRole(role))
+
+
+@lru_cache(REMEMBERED)
+def _keys(identity: Identity, asked: Tenant) -> tuple[str, ...]:
+    """The person's id, and the entries that are asked for together."""
+    user_id = str(identity.user_id)
+    keys = (user_id, f"sess:{identity.session_id}", f"user:{user_id}")
+    return (*keys, f"member:{asked}:{user_id}") if asked else keys

@@ -3,15 +3,11 @@
 import logging
 
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from core.errors import RuleError
-
-UNANSWERABLE = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
-"""What Strawberry's streams tell as if it were a fault of ours."""
+from execution.schema import UNANSWERABLE
 
 log = logging.getLogger("parley.graphql")
 
@@ -38,11 +34,10 @@ def is_refused(result: ExecutionResult) -> bool:
     return result.data is None and not any(error.path for error in result.errors or ())
 
 
-def refusal_code(error: GraphQLError, *, executed: bool) -> str:
-    """Of an operation that is wrong in itself. Once it executes, its variables are."""
-    if isinstance(error, GraphQLSyntaxError):
-        return "GRAPHQL_PARSE_FAILED"
-    return "BAD_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED"
+def refusal_code(error: GraphQLError) -> str:
+    """Of a document that is wrong in itself."""
+    syntax = isinstance(error, GraphQLSyntaxError)
+    return "GRAPHQL_PARSE_FAILED" if syntax else "GRAPHQL_VALIDATION_FAILED"
 
 
 def as_graphql_error(error: RuleError) -> GraphQLError:

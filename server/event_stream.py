@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from typing import Literal
 
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import HTTPException
 from graphql import GraphQLError, OperationType, get_operation_ast, parse
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,8 +14,10 @@ from strawberry.http import GraphQLRequestData
 from core.errors import GoingAway, LimitReached
 from schema.context import Context
 from schema.schema import MAX_TOKENS
+from server.asked import Asked
 from server.connections import FINISH_SECONDS, Connections
-from server.refresh_cookie import HEADER
+from server.disconnects import disconnected
+from server.refresh_cookie import asks_for_cookie
 from server.responses import error_response
 
 log = logging.getLogger("parley.graphql")
@@ -93,25 +94,18 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def disconnected(receive: Receive) -> None:
-    """Returns when the client is gone. The body must have been read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def protocol_of(
-    data: GraphQLRequestData, request: AsyncHTTPRequestAdapter
-) -> Literal["http", "sse"]:
-    """Of a request that accepts an event stream. Raises HTTPException when it cannot have one."""
+def wants_events(data: GraphQLRequestData, asked: Asked) -> bool:
+    """Whether a request that accepts an event stream is to have one. Raises HTTPException when it
+    cannot."""
     # Some clients always accept both; JSON has a status, and may set a cookie.
-    if "json" in request.headers.get("accept", "") and not _subscribes(data):
-        return "http"
+    if "json" in asked.headers.get("accept", "") and not _subscribes(data):
+        return False
     # Pages of other sites can send a GET without asking first.
-    if request.method != "POST":
+    if asked.method != "POST":
         raise HTTPException(405, "An event stream is asked for with POST.")
-    if HEADER in request.headers:
+    if asks_for_cookie(asked.headers):
         raise HTTPException(406, "An event stream sets no cookie: accept JSON.")
-    return "sse"
+    return True
 
 
 def _subscribes(data: GraphQLRequestData) -> bool:

@@ -6,8 +6,11 @@ place to which the browser sends the cookie. Other sites cannot send that header
 first (CORS) whether they may. Nor do they get past SameSite, or the check of Origin.
 """
 
+from collections.abc import Mapping
+
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.types import Scope
 
 from core.settings import Settings
 from schema.context import RefreshCookie
@@ -17,16 +20,21 @@ NAME = "__Secure-parley-refresh"
 REFRESH_PATH = "/graphql/refresh"
 
 
-def refresh_cookie_of(connection: HTTPConnection, settings: Settings) -> RefreshCookie | None:
-    asked = settings.refresh_cookie and HEADER in connection.headers
-    if connection.scope["type"] != "http" or not asked or not _is_trusted(connection, settings):
+def refresh_cookie_of(scope: Scope, settings: Settings) -> RefreshCookie | None:
+    headers = scope["state"]["headers"]
+    asked = settings.refresh_cookie and asks_for_cookie(headers)
+    if not asked or not _is_trusted(headers, settings):
         return None
-    return RefreshCookie(received=connection.cookies.get(NAME))
+    return RefreshCookie(received=HTTPConnection(scope).cookies.get(NAME))
 
 
-def _is_trusted(connection: HTTPConnection, settings: Settings) -> bool:
+def asks_for_cookie(headers: Mapping[str, str]) -> bool:
+    return HEADER.lower() in headers
+
+
+def _is_trusted(headers: Mapping[str, str], settings: Settings) -> bool:
     """Whether the page that asks is ours. Programs send no Origin, browsers do with each POST."""
-    origin, host = connection.headers.get("origin"), connection.headers.get("host")
+    origin, host = headers.get("origin"), headers.get("host")
     # Where TLS ends before us, our own scheme is not known.
     own = (f"https://{host}", f"http://{host}")
     return origin is None or origin in own or origin in settings.allowed_origins

@@ -2,27 +2,29 @@
 
 from collections.abc import Mapping
 
-from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from core.errors import Unauthenticated
 from core.rate_limit import network
 from core.viewer import Caller, Viewer
 from resolvers.services import Services
-from schema.context import Context
-from server.refresh_cookie import refresh_cookie_of
+from schema.context import Context, RefreshCookie
 
 
 async def context_of(
-    connection: HTTPConnection, services: Services, credentials: Mapping[str, str]
+    services: Services,
+    caller: Caller,
+    credentials: Mapping[str, str],
+    refresh_cookie: RefreshCookie | None = None,
 ) -> Context:
     """Of one operation; `credentials` are headers, by lower-case name. A token that is not accepted
     is remembered rather than raised: signing in again must work with the old one still attached.
     Raises RateLimited."""
     context = Context(
         services=services,
-        caller=caller_of(connection),
+        caller=caller,
         tenant=credentials.get("x-tenant"),
-        refresh_cookie=refresh_cookie_of(connection, services.settings),
+        refresh_cookie=refresh_cookie,
     )
     await count_address(context)
     header = credentials.get("authorization")
@@ -39,11 +41,12 @@ async def context_of(
     return context
 
 
-def caller_of(connection: HTTPConnection) -> Caller:
+def caller_of(scope: Scope) -> Caller:
+    state, client = scope["state"], scope.get("client")
     return Caller(
-        request_id=connection.scope["state"]["request_id"],
-        ip_address=connection.client.host if connection.client else None,
-        user_agent=connection.headers.get("user-agent"),
+        request_id=state["request_id"],
+        ip_address=client[0] if client else None,
+        user_agent=state["headers"].get("user-agent"),
     )
 
 

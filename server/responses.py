@@ -6,6 +6,11 @@ from starlette.responses import Response
 from core.errors import RateLimited
 from core.rate_limit import Budget
 
+BUDGET_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+"""draft-ietf-httpapi-ratelimit-headers-07."""
+
+RAW_HEADERS = [name.lower().encode() for name in BUDGET_HEADERS]
+
 
 def error_response(status: int, code: str, message: str, **extensions: str) -> Response:
     """A failure before there is a GraphQL operation, in GraphQL's shape."""
@@ -16,17 +21,16 @@ def error_response(status: int, code: str, message: str, **extensions: str) -> R
 def rate_limited(refusal: RateLimited) -> Response:
     response = error_response(429, refusal.code, refusal.message)
     response.headers["Retry-After"] = seconds(refusal.retry_after)
-    response.headers.update(budget_headers(Budget(refusal.limit, 0, refusal.retry_after)))
+    response.raw_headers += budget_headers(Budget(refusal.limit, 0, refusal.retry_after))
     return response
 
 
-def budget_headers(budget: Budget) -> dict[str, str]:
-    """draft-ietf-httpapi-ratelimit-headers-07."""
-    return {
-        "RateLimit-Limit": str(budget.limit),
-        "RateLimit-Remaining": str(budget.remaining),
-        "RateLimit-Reset": seconds(budget.reset_after),
-    }
+def budget_headers(budget: Budget) -> list[tuple[bytes, bytes]]:
+    reset = math.ceil(budget.reset_after)
+    return [
+        (name, b"%d" % value)
+        for name, value in zip(RAW_HEADERS, (budget.limit, budget.remaining, reset), strict=True)
+    ]
 
 
 def seconds(duration: float) -> str:

@@ -31,7 +31,7 @@ from schema.context import Context
 from schema.errors import as_graphql_error, is_refused, presented
 from server.connections import FINISH_SECONDS, Connections
 from server.frames import CLOSE_SECONDS, Frames, is_message
-from server.request import context_of
+from server.request import caller_of, context_of
 
 log = logging.getLogger("parley.graphql")
 
@@ -220,7 +220,7 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
             raise WebSocketDisconnected from None
 
     async def _new_context(self) -> Context:
-        return await context_of(self.websocket.ws, self.services, self.credentials)
+        return await context_of(self.services, caller_of(self.websocket.ws.scope), self.credentials)
 
     @property
     def _request_id(self) -> str:

@@ -8,8 +8,9 @@ import strawberry
 from strawberry.types import ExecutionResult
 
 from execution.batched import Batched
-from execution.documents import Documents, Known
+from execution.documents import Documents
 from execution.executor import CompiledExecutor
+from execution.schema import PlannedSchema
 
 
 class Executor(CompiledExecutor):
@@ -102,17 +103,12 @@ class Mutation:
         raise ValueError("refused")
 
 
-class Quiet(strawberry.Schema):
+class Quiet(PlannedSchema):
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         pass
 
 
-schema = Quiet(
-    Query,
-    Mutation,
-    execution_context_class=Executor,
-    extensions=[lambda: Known(Executor.documents)],
-)
+schema = Quiet(Query, Mutation, execution_context_class=Executor)
 
 
 async def ask(text: str, log: Log | None = None, **variables: Any) -> ExecutionResult:

@@ -16,9 +16,10 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
 from execution.batched import Batched, Derived
-from execution.documents import Documents, Known
+from execution.documents import Documents
 from execution.executor import CompiledExecutor
 from execution.reading import Attribute
+from execution.schema import PlannedSchema
 from execution.types import by_class
 from schema.pagination import argument
 from schema.scalars import WRITERS
@@ -337,16 +338,20 @@ class Quiet(strawberry.Schema):
         pass
 
 
+class Planned(Quiet, PlannedSchema): ...
+
+
 def torture(executor: type[CompiledExecutor] | None = None) -> strawberry.Schema:
     """By graphql-core, unless by `executor`."""
     scalars: dict[object, Any] = {
         Shout: strawberry.scalar(name="Shout", serialize=shouted, parse_value=str)
     }
-    return Quiet(
+    kind = Planned if executor else Quiet
+    return kind(
         Query,
         Mutation,
         types=[Cat, Dog],
         config=StrawberryConfig(scalar_map=scalars),
         execution_context_class=executor,
-        extensions=[lambda: Known(executor.documents)] if executor else [DisableValidation],
+        extensions=[] if executor else [DisableValidation],
     )

@@ -49,7 +49,7 @@ async def subscribed_at(
         await context.identify(Identity(who.id, who.session_id))
     results = await schema.stream(query, variable_values=variables, context_value=context)
     async with aclosing(results):
-        yield results  # type: ignore[misc]
+        yield results
 
 
 def changes_of(tenant_id: UUID, talk: UUID, select: str) -> tuple[str, dict[str, str]]:

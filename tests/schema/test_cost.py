@@ -43,6 +43,35 @@ async def test_variables_and_their_defaults_count(asked: Client) -> None:
     assert await asked.codes(query, n=5) == []
 
 
+async def test_what_one_may_ask_for_another_may_not_with_other_sizes(asked: Client) -> None:
+    query = "query ($f: Int, $l: Int) { users(first: 100) { nodes { conversations(first: 100)"
+    query += " { nodes { messages(first: $f, last: $l) { nodes { id } } } } } } }"
+    for _ in range(2):
+        assert await asked.codes(query, f=1) == []
+        assert await asked.codes(query, f=100) == ["BAD_INPUT"]
+        assert await asked.codes(query, f=1, l=100) != ["BAD_INPUT"]
+        assert await asked.codes(query, f=None, l=100) == ["BAD_INPUT"]
+        assert await asked.codes(query, l=100) == ["BAD_INPUT"]
+        assert await asked.codes(query, f=None, l=1) == []
+    ids = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on User { conversations(first: 100)"
+    ids += " { nodes { messages(first: 20) { nodes { id } } } } } } }"
+    assert await asked.codes(ids, ids=["x"]) == []
+    assert await asked.codes(ids, ids=["x"] * 100) == ["BAD_INPUT"]
+    assert await asked.codes(ids, ids=["y"]) == []
+
+
+async def test_each_operation_of_a_document_has_its_own_cost(asked: Client) -> None:
+    cheap = "query A($n: Int!) { users(first: $n) { nodes { id } } }"
+    dear = "query B($n: Int!) { users(first: $n) { nodes { conversations(first: $n) { nodes {"
+    dear += " participants(first: $n) { nodes { id } } } } } } }"
+    body = {"query": f"{cheap} {dear}", "variables": {"n": 100}}
+    for name, refused in [("A", False), ("B", True), ("A", False), ("B", True)]:
+        answer = await asked.http.post(
+            "/graphql", json=body | {"operationName": name}, headers=asked.headers
+        )
+        assert ("errors" in answer.json()) is refused
+
+
 @pytest.mark.parametrize("n", [100, 100.0, 1e300])
 async def test_whatever_is_an_int_counts(asked: Client, n: float) -> None:
     query = "id"

@@ -148,6 +148,36 @@ async def test_body_limit(client: Client) -> None:
         assert answer.json()["errors"][0]["extensions"]["code"] == "BODY_TOO_LARGE"
 
 
+@pytest.mark.parametrize("path", ["/graphql", "/healthz", "/nowhere"])
+@pytest.mark.parametrize("length", ["99999999", "9" * 5000])
+async def test_bodies_that_are_announced_are_not_waited_for(
+    client: Client, path: str, length: str
+) -> None:
+    headers = {"Content-Length": length}
+    answer = await client.http.post(path, content=b"not as much", headers=headers)
+    assert answer.status_code == 413
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/graphql", 400),
+        ("PUT", "/graphql", 405),
+        ("GET", "/nowhere", 404),
+        ("POST", "/healthz", 405),
+        ("GET", "/graphql/", 307),
+        ("OPTIONS", "/graphql", 405),
+    ],
+)
+async def test_every_answer_has_an_id(client: Client, method: str, path: str, status: int) -> None:
+    for origin in ({}, {"Origin": "https://elsewhere.example"}):
+        answer = await client.http.request(method, path, headers=origin)
+        assert answer.status_code == status
+        assert len(answer.headers["x-request-id"]) == 32
+        assert answer.headers["vary"] == "Origin"
+
+
 async def test_request_id(client: Client) -> None:
     async def request_id(**headers: str) -> str:
         return (await client.http.get("/healthz", headers=headers)).headers["x-request-id"]
