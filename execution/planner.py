@@ -102,8 +102,10 @@ class _Planner:
         self.size += 1
         if self.size > MAX_FIELDS:
             raise Unplanned("size")
-        definition = parent.fields[details[0].node.name.value]
-        field = Field(key, details, definition, parent, source_of(definition, self.strawberry))
+        node = details[0].node
+        definition = parent.fields[node.name.value]
+        source = source_of(definition, node, self.strawberry)
+        field = Field(key, details, definition, parent, source)
         field.position = self.position(definition.type, field)
         return field
 

@@ -36,16 +36,22 @@ class Attribute:
         self.name = name
         self.by_attribute = attrgetter(name)
         self.by_key = itemgetter(name)
+        self.keyed: set[type] = set()
+        """Of which the key can be nothing but the attribute."""
 
-    def getter(self, objects: Sequence[Any]) -> Getter:
-        """For these objects. It may raise something else than getattr."""
-        classes = set(map(type, objects))
-        keyed = all(is_keyed(cls) and not hasattr(cls, self.name) for cls in classes)
-        return self.by_key if keyed else self.by_attribute
+    def getter(self, objects: Sequence[Any], classes: set[type] | None = None) -> Getter:
+        """For these objects, of these classes. It may raise something else than getattr."""
+        if classes is None:
+            classes = set(map(type, objects))
+        if not classes <= self.keyed:
+            if not all(is_keyed(cls) and not hasattr(cls, self.name) for cls in classes):
+                return self.by_attribute
+            self.keyed |= classes
+        return self.by_key
 
-    def __call__(self, objects: Sequence[Any]) -> list[Any]:
+    def __call__(self, objects: Sequence[Any], classes: set[type] | None = None) -> list[Any]:
         """Of each object the value, or what getattr raises."""
         try:
-            return list(map(self.getter(objects), objects))
+            return list(map(self.getter(objects, classes), objects))
         except Exception:  # noqa: BLE001 - of one of them
             return each(self.by_attribute, objects)

@@ -43,6 +43,8 @@ class Run:
         self.waiting: list[Waiting] = []
         self.level: list[Objects] = []
         """The next one: what the objects of this one lead to."""
+        self.started: list[Objects] = []
+        """Those that wait."""
         self._arguments: dict[Field, dict[str, Any] | Exception] = {}
 
     def levels(self, root: "Objects") -> Generator[list[Waiting], None, None]:
@@ -52,10 +54,11 @@ class Run:
             level, self.level = self.level, []
             for objects in level:
                 objects.start(self)
+            started, self.started = self.started, []
             waiting, self.waiting = self.waiting, []
             if waiting:
                 yield waiting
-            for objects in level:
+            for objects in started:
                 objects.finish(self)
 
     def failure(self, error: Exception, field: "Field", origin: Origin, index: int) -> Failure:

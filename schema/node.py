@@ -52,13 +52,22 @@ def keys_of(ids: Sequence[str], node_type: str, *field: str) -> list[UUID]:
 
 
 class GlobalIds(Derived):
-    node_type = Attribute("node_type")
     id = Attribute("id")
 
     def values(self, objects: Sequence[Any]) -> list[Any]:
-        types = map(self.node_type.getter(objects), objects)
-        ids = map(self.id.getter(objects), objects)
-        return list(map(global_id, types, ids))
+        classes = set(map(type, objects))
+        node_types = {getattr(cls, "node_type", None) for cls in classes}
+        ids = list(map(self.id.getter(objects, classes), objects))
+        if len(node_types) == 1 and isinstance(node_type := node_types.pop(), str):
+            return _global_ids(node_type, ids)
+        return [global_id(object.node_type, id) for object, id in zip(objects, ids, strict=True)]
+
+
+def _global_ids(node_type: str, ids: list[UUID]) -> list[Any]:
+    """As `global_id`, in two thirds of the time."""
+    start = f"{node_type}:"
+    texts = (start + f"\n{start}".join(map(str, ids))).encode().split(b"\n")
+    return [b2a_base64(text, newline=False).decode() for text in texts]
 
 
 @strawberry.interface(description="An object with a globally unique, opaque id.")

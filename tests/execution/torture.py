@@ -145,6 +145,7 @@ class Keyed:
         return "User" if isinstance(row, Person) else "Thing"
 
     @classmethod
+    @by_class
     def is_type_of(cls, row: Any, _: object) -> bool:
         return isinstance(row, Person if cls.__name__ == "User" else Row)
 
