@@ -1,6 +1,5 @@
-"""Arguments of a field, by their Python names, as resolvers get them. What follows from the
-document alone is found out when it is planned, and variables of scalars are handed on: only what
-Strawberry makes objects of is converted each time."""
+"""Arguments of a field, by their Python names, as resolvers get them. What the document says of
+them is looked at when it is planned."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,13 +18,10 @@ from graphql import (
 )
 from graphql.execution.values import coerce_argument
 from strawberry import Schema
-from strawberry.relay import GlobalID
-from strawberry.scalars import is_scalar
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
-from strawberry.types.base import StrawberryMaybe, StrawberryOptional
-from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
+from execution.inputs import Convert, Converters, Unknown, as_it_is
 from execution.run import Run
 
 if TYPE_CHECKING:
@@ -33,91 +29,110 @@ if TYPE_CHECKING:
 
 
 class Variable(NamedTuple):
+    """What gives an argument."""
+
     name: str
     argument: str
+    convert: Convert
     may_be_missing: bool
     may_be_null: bool
+
+
+class Literal(NamedTuple):
+    """An argument that has variables within it, or that no two resolvers should share."""
+
+    name: str
+    argument: str
+    convert: Convert
 
 
 class Arguments:
     def __init__(
         self, schema: Schema, field: StrawberryField, definition: GraphQLField, node: FieldNode
     ) -> None:
-        self.config = schema.config
-        self.scalars = schema.schema_converter.scalar_registry
-        self.all = field.arguments
+        self.schema = schema
         self.constants: dict[str, Any] = {}
-        """Defaults too, also of those that a variable may give."""
+        """With the defaults of those that a variable may give."""
         self.variables: list[Variable] = []
-        self.converted: list[StrawberryArgument] = []
+        self.literals: list[Literal] = []
+        self.unknown: list[StrawberryArgument] = []
         given = {argument.name.value: argument for argument in node.arguments or ()}
-        for argument in self.all:
-            name = self.config.name_converter.from_argument(argument)
-            known = self._is_leaf(argument.type) and self._know(
-                argument.python_name, name, definition.args[name], node, given.get(name)
-            )
-            if not known:
-                self.converted.append(argument)
+        for argument in field.arguments:
+            name = schema.config.name_converter.from_argument(argument)
+            try:
+                convert = Converters(schema).of(argument.type)
+            except Unknown:
+                self.unknown.append(argument)
+            else:
+                self._plan(
+                    Literal(name, argument.python_name, convert),
+                    definition.args[name],
+                    node,
+                    given.get(name),
+                )
 
     def __call__(self, run: Run, field: "Field", info: Any) -> dict[str, Any]:
         """Raises what is wrong with them."""
         arguments = self.constants.copy()
         values = run.executor.variable_values.coerced
-        for name, argument, may_be_missing, may_be_null in self.variables:
+        for name, argument, convert, may_be_missing, may_be_null in self.variables:
             if name in values:
-                value = arguments[argument] = values[name]
+                value = values[name]
                 if value is None and not may_be_null:
-                    return self._convert(run, field, self.all, info)
+                    run.arguments(field)
+                arguments[argument] = convert(value)
             elif not may_be_missing:
-                return self._convert(run, field, self.all, info)
-        if self.converted:
-            arguments |= self._convert(run, field, self.converted, info)
+                run.arguments(field)
+        if self.literals or self.unknown:
+            self._add_others(arguments, run.arguments(field), info)
         return arguments
 
-    def _convert(
-        self, run: Run, field: "Field", arguments: list[StrawberryArgument], info: Any
-    ) -> dict[str, Any]:
-        given = run.arguments(field)
-        return convert_arguments(given, arguments, self.scalars, self.config, info)
+    def _add_others(self, arguments: dict[str, Any], given: dict[str, Any], info: Any) -> None:
+        for name, argument, convert in self.literals:
+            if name in given:
+                arguments[argument] = convert(given[name])
+        if self.unknown:
+            config, scalars = self.schema.config, self.schema.schema_converter.scalar_registry
+            arguments |= convert_arguments(given, self.unknown, scalars, config, info)
 
-    def _is_leaf(self, type: Any) -> bool:
-        """Whether Strawberry hands on what graphql-core has made of it."""
-        if isinstance(type, StrawberryOptional) and not isinstance(type, StrawberryMaybe):
-            type = type.of_type
-        if isinstance(type, StrawberryEnumDefinition):
-            return True
-        return type is not GlobalID and is_scalar(type, self.scalars)
-
-    def _know(
+    def _plan(
         self,
-        argument: str,
-        name: str,
+        literal: Literal,
         definition: GraphQLArgument,
         node: FieldNode,
         given: ArgumentNode | None,
-    ) -> bool:
-        value = given.value if given else None
-        is_variable = isinstance(value, VariableNode)
-        if isinstance(value, ListValueNode | ObjectValueNode):
-            return False
-        found: dict[str, Any] = {}
-        try:
-            if not (is_variable and is_required_argument(definition)):
-                constant = None if is_variable else given
-                coerce_argument(found, node, name, definition, constant, None, None)
-        except GraphQLError:
-            return False
-        for constant_value in found.values():
-            if not isinstance(constant_value, Hashable):
-                return False  # each resolver gets its own
-            self.constants[argument] = constant_value
+    ) -> None:
+        name, argument, convert = literal
+        value = given and given.value
         if isinstance(value, VariableNode):
-            self.variables.append(
-                Variable(
-                    value.name.value,
-                    argument,
-                    may_be_missing=not is_required_argument(definition),
-                    may_be_null=not is_non_null_type(definition.type),
-                )
-            )
-        return True
+            required = is_required_argument(definition)
+            may_be_null = not is_non_null_type(definition.type)
+            variable = Variable(value.name.value, argument, convert, not required, may_be_null)
+            constant = [] if required else _constant(name, definition, node, None)
+        else:
+            variable = None
+            constant = _constant(name, definition, node, given)
+        if constant is None or not all(_may_share(value, convert) for value in constant):
+            self.literals.append(literal)
+            return
+        self.constants.update((argument, value) for value in constant)
+        if variable:
+            self.variables.append(variable)
+
+
+def _constant(
+    name: str, definition: GraphQLArgument, node: FieldNode, given: ArgumentNode | None
+) -> list[Any] | None:
+    """Its value, or no value. None if variables may be in it, or it is wrong."""
+    if given and isinstance(given.value, ListValueNode | ObjectValueNode):
+        return None
+    found: dict[str, Any] = {}
+    try:
+        coerce_argument(found, node, name, definition, given, None, None)
+    except GraphQLError:
+        return None
+    return list(found.values())
+
+
+def _may_share(value: Any, convert: Convert) -> bool:
+    return value is None or (convert is as_it_is and isinstance(value, Hashable))

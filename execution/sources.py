@@ -2,12 +2,15 @@
 be simple is resolved as graphql-core would, object by object."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import FieldNode, GraphQLField
 from strawberry import Schema
+from strawberry.extensions.field_extension import build_field_extension_resolvers
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from execution.arguments import Arguments
 from execution.batched import Batched, Derived, Found
@@ -50,7 +53,9 @@ class Batch:
     def __call__(
         self, run: Run, field: "Field", objects: "Objects"
     ) -> Column | Awaitable[Column | Found]:
-        info = lazy_info(run, field, objects.origin_of(field), 0)
+        info = (
+            lazy_info(run, field, objects.origin_of(field), 0) if self.arguments.unknown else None
+        )
         try:
             arguments = self.arguments(run, field, info)
         except Exception as error:  # noqa: BLE001 - a scalar's parser may raise anything
@@ -59,7 +64,7 @@ class Batch:
 
 
 class Resolver:
-    """A resolver without extensions, called as Strawberry does."""
+    """Called as Strawberry does, through the extensions of its field."""
 
     def __init__(self, schema: Schema, field: StrawberryField, arguments: Arguments) -> None:
         resolver = field.base_resolver
@@ -72,25 +77,30 @@ class Resolver:
         self.info_name = resolver.info_parameter and resolver.info_parameter.name
         self.info_class = schema.config.info_class
         self.arguments = arguments
+        self.extended = build_field_extension_resolvers(field)
 
     def __call__(self, run: Run, field: "Field", objects: "Objects") -> Column:
         origin = objects.origin_of(field)
 
         def resolve(index: int) -> Any:
-            object = objects.values[index]
+            source = objects.values[index]
             info = self.info_class(lazy_info(run, field, origin, index), self.field)
             arguments = self.arguments(run, field, info)
+            for extension in self.field.extensions:
+                arguments = extension.map_arguments(arguments)
             for name in self.source_names:
-                arguments[name] = object
-            if self.info_name:
-                arguments[self.info_name] = info
-            return (
-                self.function(object, **arguments)
-                if self.takes_self
-                else self.function(**arguments)
-            )
+                arguments[name] = source
+            call: Callable[..., Any] = partial(self._call, source)
+            for extended in self.extended:
+                call = partial(extended, call)
+            return call(source, info, **arguments)
 
         return each(resolve, range(len(objects.values)))
+
+    def _call(self, source: Any, _: object, info: Any, /, **arguments: Any) -> Any:
+        if self.info_name:
+            arguments[self.info_name] = info
+        return self.function(source, **arguments) if self.takes_self else self.function(**arguments)
 
 
 class AsGraphQLCore:
@@ -117,13 +127,18 @@ def source_of(definition: GraphQLField, node: FieldNode, schema: Schema) -> Sour
             source = OfRow(_attribute(field))
         case [] if resolver and _takes_only_self(field):
             source = OfRow(_of_each(resolver.wrapped_func))  # type: ignore[arg-type]
-        case [] if resolver:
-            source = Resolver(schema, field, Arguments(schema, field, definition, node))
         case [Derived() as derived] if not resolver:
             source = OfRow(derived.column)
         case [Batched() as batched] if not resolver:
             source = Batch(batched, Arguments(schema, field, definition, node))
+        case extensions if resolver and not (extensions and _names_info_otherwise(resolver)):
+            source = Resolver(schema, field, Arguments(schema, field, definition, node))
     return source
+
+
+def _names_info_otherwise(resolver: StrawberryResolver[Any]) -> bool:
+    """Extensions get it as an argument too then."""
+    return resolver.info_parameter is not None and resolver.info_parameter.name != "info"
 
 
 def _is_strawberrys(definition: GraphQLField, field: object) -> bool:
