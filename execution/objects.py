@@ -160,13 +160,18 @@ class Objects:
         columns = self.columns
         for number, field in enumerate(self.selection.fields):
             column = field.source(run, field, self)
-            if not isinstance(column, list):
-                run.waiting.append(Waiting(columns, number, column))
-            else:
+            if isinstance(column, list):
                 classes = set(map(type, column))
-                if KINDS.are_there(classes) or not self._wait(run, column):
-                    columns.append(self._completed(run, field, column, classes))
+                written = field.position.written(column, classes)
+                if written is not None:
+                    columns.append(written)
                     continue
+                if KINDS.are_there(classes) or not self._wait(run, column):
+                    origin = self.origin_of(field)
+                    columns.append(field.position.complete(run, column, classes, origin))
+                    continue
+            else:
+                run.waiting.append(Waiting(columns, number, column))
             columns.append(column)
             self.awaited.append(number)
         if self.awaited:
@@ -180,25 +185,18 @@ class Objects:
                 run.waiting.append(Waiting(column, index, value))
         return len(run.waiting) > before
 
-    def _completed(
-        self, run: Run, field: "Field", column: Column, classes: set[type]
-    ) -> Column | Pending:
-        written = field.position.written(column, classes)
-        if written is not None:
-            return written
-        return field.position.complete(run, column, classes, self.origin_of(field))
-
     def finish(self, run: Run) -> None:
         """Completes what was awaited."""
         for number in self.awaited:
             field, column = self.selection.fields[number], self.columns[number]
+            origin = self.origin_of(field)
             if isinstance(column, Found):
-                self.columns[number] = field.position.of_found(run, column, self.origin_of(field))
+                self.columns[number] = field.position.of_found(run, column, origin)
                 continue
             if isinstance(column, Exception):
                 column = [column] * len(self.values)
             classes = set(map(type, column))
-            self.columns[number] = self._completed(run, field, column, classes)
+            self.columns[number] = field.position.complete(run, column, classes, origin)
 
     def collect(self, run: Run) -> Column:
         columns = [collected(column, run) for column in self.columns]

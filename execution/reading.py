@@ -51,7 +51,8 @@ class Attribute:
 
     def __call__(self, objects: Sequence[Any], classes: set[type] | None = None) -> list[Any]:
         """Of each object the value, or what getattr raises."""
+        keyed = classes is not None and classes <= self.keyed
         try:
-            return list(map(self.getter(objects, classes), objects))
+            return list(map(self.by_key if keyed else self.getter(objects, classes), objects))
         except Exception:  # noqa: BLE001 - of one of them
             return each(self.by_attribute, objects)

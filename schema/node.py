@@ -51,6 +51,9 @@ def keys_of(ids: Sequence[str], node_type: str, *field: str) -> list[UUID]:
     return [key_of(id, node_type, *field, str(n)) for n, id in enumerate(ids)]
 
 
+UUID_LENGTH = 36
+
+
 class GlobalIds(Derived):
     id = Attribute("id")
 
@@ -63,11 +66,18 @@ class GlobalIds(Derived):
         return [global_id(object.node_type, id) for object, id in zip(objects, ids, strict=True)]
 
 
+# Three bytes are four characters. A text is filled up to threes with what ends in slashes, which
+# stand nowhere else: they need a byte that is no ASCII, or ends in six ones as "?" does.
+FILLED = (("\xff\xff\xff", b"////"), ("\x3f", b"/"), ("\x0f\xff", b"//"))
+
+
 def _global_ids(node_type: str, ids: list[UUID]) -> list[Any]:
-    """As `global_id`, in two thirds of the time."""
-    start = f"{node_type}:"
-    texts = (start + f"\n{start}".join(map(str, ids))).encode().split(b"\n")
-    return [b2a_base64(text, newline=False).decode() for text in texts]
+    """As `global_id`, encoded together: in half of the time."""
+    missing = -len(f"{node_type}:{UUID_LENGTH * '-'}") % 3
+    fill, slashes = FILLED[missing]
+    text = (f"{node_type}:%s{fill}" * len(ids)) % tuple(ids)
+    encoded = b2a_base64(text.encode("latin-1"), newline=False)
+    return encoded.replace(slashes, b"=" * missing + b"\n").decode().splitlines()
 
 
 @strawberry.interface(description="An object with a globally unique, opaque id.")
