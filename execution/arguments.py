@@ -1,5 +1,5 @@
-"""Arguments of a field, by their Python names, as resolvers get them. What the document says of
-them is looked at when it is planned."""
+"""Arguments of a field, by their Python names, as resolvers get them. What its definition and the
+document say of them is looked at when the document is planned."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,9 +28,62 @@ if TYPE_CHECKING:
     from execution.fields import Field
 
 
-class Variable(NamedTuple):
-    """What gives an argument."""
+class Parameter(NamedTuple):
+    name: str
+    python_name: str
+    definition: GraphQLArgument
+    convert: Convert
 
+
+class Signature:
+    """What a field can be given, whatever a document says."""
+
+    def __init__(
+        self,
+        converters: Converters,
+        field: StrawberryField,
+        definition: GraphQLField,
+        node: FieldNode,
+    ) -> None:
+        self.schema = converters.schema
+        self.parameters: dict[str, Parameter] = {}
+        self.defaults: dict[str, Any] = {}
+        self.made: tuple[Parameter, ...] = ()
+        """Whose defaults no two resolvers should share."""
+        self.unknown: list[StrawberryArgument] = []
+        for argument in field.arguments:
+            name = self.schema.config.name_converter.from_argument(argument)
+            try:
+                convert = converters.of(argument.type)
+            except Unknown:
+                self.unknown.append(argument)
+                continue
+            parameter = Parameter(name, argument.python_name, definition.args[name], convert)
+            self.parameters[name] = parameter
+            default = _constant(parameter, node, None)
+            if default is None:
+                self.made += (parameter,)
+            else:
+                self.defaults |= default
+
+
+class Signatures:
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.converters = Converters(schema)
+        self.found: dict[int, Signature] = {}
+
+    def arguments(
+        self, field: StrawberryField, definition: GraphQLField, node: FieldNode
+    ) -> "Arguments":
+        signature = self.found.get(id(definition))
+        if signature is None:
+            signature = Signature(self.converters, field, definition, node)
+            self.found[id(definition)] = signature
+        return Arguments(signature, node)
+
+
+class Variable(NamedTuple):
     name: str
     argument: str
     convert: Convert
@@ -38,38 +91,33 @@ class Variable(NamedTuple):
     may_be_null: bool
 
 
-class Literal(NamedTuple):
-    """An argument that has variables within it, or that no two resolvers should share."""
-
-    name: str
-    argument: str
-    convert: Convert
-
-
 class Arguments:
-    def __init__(
-        self, schema: Schema, field: StrawberryField, definition: GraphQLField, node: FieldNode
-    ) -> None:
-        self.schema = schema
-        self.constants: dict[str, Any] = {}
+    __slots__ = ("constants", "made", "signature", "variables")
+
+    def __init__(self, signature: Signature, node: FieldNode) -> None:
+        self.signature = signature
+        self.constants = signature.defaults
         """With the defaults of those that a variable may give."""
-        self.variables: list[Variable] = []
-        self.literals: list[Literal] = []
-        self.unknown: list[StrawberryArgument] = []
-        given = {argument.name.value: argument for argument in node.arguments or ()}
-        for argument in field.arguments:
-            name = schema.config.name_converter.from_argument(argument)
-            try:
-                convert = Converters(schema).of(argument.type)
-            except Unknown:
-                self.unknown.append(argument)
-            else:
-                self._plan(
-                    Literal(name, argument.python_name, convert),
-                    definition.args[name],
-                    node,
-                    given.get(name),
-                )
+        self.variables: tuple[Variable, ...] = ()
+        self.made = signature.made
+        """By graphql-core, each time."""
+        for given in node.arguments or ():
+            parameter = signature.parameters.get(given.name.value)
+            if parameter and parameter not in signature.made:
+                self._give(parameter, node, given)
+
+    def _give(self, parameter: Parameter, node: FieldNode, given: ArgumentNode) -> None:
+        argument = parameter.python_name
+        if isinstance(given.value, VariableNode):
+            self.variables += (_variable(given.value.name.value, parameter),)
+            return
+        constants = _constant(parameter, node, given)
+        if constants is None:
+            self.made += (parameter,)
+            constants = {}
+        self.constants = {**self.constants, **constants}
+        if not constants:
+            self.constants.pop(argument, None)
 
     def __call__(self, run: Run, field: "Field", info: Any) -> dict[str, Any]:
         """Raises what is wrong with them."""
@@ -83,47 +131,34 @@ class Arguments:
                 arguments[argument] = convert(value)
             elif not may_be_missing:
                 run.arguments(field)
-        if self.literals or self.unknown:
-            self._add_others(arguments, run.arguments(field), info)
+        if self.made or self.signature.unknown:
+            self._make(arguments, run.arguments(field), info)
         return arguments
 
-    def _add_others(self, arguments: dict[str, Any], given: dict[str, Any], info: Any) -> None:
-        for name, argument, convert in self.literals:
+    def _make(self, arguments: dict[str, Any], given: dict[str, Any], info: Any) -> None:
+        for name, argument, _, convert in self.made:
             if name in given:
                 arguments[argument] = convert(given[name])
-        if self.unknown:
-            config, scalars = self.schema.config, self.schema.schema_converter.scalar_registry
-            arguments |= convert_arguments(given, self.unknown, scalars, config, info)
+        if unknown := self.signature.unknown:
+            schema = self.signature.schema
+            scalars = schema.schema_converter.scalar_registry
+            arguments |= convert_arguments(given, unknown, scalars, schema.config, info)
 
-    def _plan(
-        self,
-        literal: Literal,
-        definition: GraphQLArgument,
-        node: FieldNode,
-        given: ArgumentNode | None,
-    ) -> None:
-        name, argument, convert = literal
-        value = given and given.value
-        if isinstance(value, VariableNode):
-            required = is_required_argument(definition)
-            may_be_null = not is_non_null_type(definition.type)
-            variable = Variable(value.name.value, argument, convert, not required, may_be_null)
-            constant = [] if required else _constant(name, definition, node, None)
-        else:
-            variable = None
-            constant = _constant(name, definition, node, given)
-        if constant is None or not all(_may_share(value, convert) for value in constant):
-            self.literals.append(literal)
-            return
-        self.constants.update((argument, value) for value in constant)
-        if variable:
-            self.variables.append(variable)
+
+def _variable(name: str, parameter: Parameter) -> Variable:
+    _, argument, definition, convert = parameter
+    may_be_missing = not is_required_argument(definition)
+    return Variable(name, argument, convert, may_be_missing, not is_non_null_type(definition.type))
 
 
 def _constant(
-    name: str, definition: GraphQLArgument, node: FieldNode, given: ArgumentNode | None
-) -> list[Any] | None:
-    """Its value, or no value. None if variables may be in it, or it is wrong."""
+    parameter: Parameter, node: FieldNode, given: ArgumentNode | None
+) -> dict[str, Any] | None:
+    """By its Python name, if there is one. None if no two resolvers should share it, or variables
+    may be in it, or it is wrong."""
+    name, argument, definition, convert = parameter
+    if given is None and is_required_argument(definition):
+        return {}
     if given and isinstance(given.value, ListValueNode | ObjectValueNode):
         return None
     found: dict[str, Any] = {}
@@ -131,8 +166,9 @@ def _constant(
         coerce_argument(found, node, name, definition, given, None, None)
     except GraphQLError:
         return None
-    return list(found.values())
-
-
-def _may_share(value: Any, convert: Convert) -> bool:
-    return value is None or (convert is as_it_is and isinstance(value, Hashable))
+    constants = {}
+    for value in found.values():
+        if value is not None and not (convert is as_it_is and isinstance(value, Hashable)):
+            return None
+        constants[argument] = value
+    return constants

@@ -26,20 +26,29 @@ class Unknown(Exception):
 
 class Converters:
     def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self.name_of = schema.config.name_converter.from_field
         self.scalars = schema.schema_converter.scalar_registry
         self._inputs: dict[type, InputObject] = {}
 
     def of(self, annotation: Any) -> Convert:
         """Raises Unknown."""
+        made_before = self._inputs.copy()
+        try:
+            return self._of(annotation)
+        except Unknown:
+            self._inputs = made_before  # without those that were not finished
+            raise
+
+    def _of(self, annotation: Any) -> Convert:
         if isinstance(annotation, LazyType):
-            return self.of(annotation.resolve_type())
+            return self._of(annotation.resolve_type())
         if isinstance(annotation, StrawberryMaybe) or annotation is GlobalID:
             raise Unknown
         if isinstance(annotation, StrawberryOptional):
-            return self.of(annotation.of_type)
+            return self._of(annotation.of_type)
         if isinstance(annotation, StrawberryList):
-            return _of_list(self.of(annotation.of_type))
+            return _of_list(self._of(annotation.of_type))
         if isinstance(annotation, StrawberryEnumDefinition) or is_scalar(annotation, self.scalars):
             return as_it_is
         if not has_object_definition(annotation):
@@ -55,7 +64,7 @@ class Converters:
         for field in definition.fields:
             if field.default_value is MISSING and field.default_factory is MISSING:
                 made.defaults[field.python_name] = None
-            convert = self.of(field.resolve_type(type_definition=definition))
+            convert = self._of(field.resolve_type(type_definition=definition))
             made.fields.append((self.name_of(field), field.python_name, convert))
         return made
 

@@ -63,14 +63,13 @@ def _rows(
 
 
 class ObjectPosition(Position):
-    known: set[type]
+    known: frozenset[type] = frozenset()
     """Classes whose instances are of the type."""
 
     def __init__(self, type: GraphQLOutputType, field: "Field", selection: Selection) -> None:
         super().__init__(type, field)
         self.selection = selection
         self.is_type_of = selection.type.is_type_of
-        self.known = set()
 
     def are_known(self, classes: set[type]) -> bool:
         return self.is_type_of is None or classes <= self.known

@@ -2,7 +2,7 @@
 be simple is resolved as graphql-core would, object by object."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import FieldNode, GraphQLField
@@ -12,7 +12,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
-from execution.arguments import Arguments
+from execution.arguments import Arguments, Signatures
 from execution.batched import Batched, Derived, Found
 from execution.reading import Attribute, each
 from execution.run import Column, Run, lazy_info
@@ -43,6 +43,8 @@ class OfRow:
 
 
 class Batch:
+    __slots__ = ("arguments", "load")
+
     def __init__(self, batched: Batched, arguments: Arguments) -> None:
         self.arguments = arguments
         as_found = type(batched).values is Batched.values
@@ -53,9 +55,8 @@ class Batch:
     def __call__(
         self, run: Run, field: "Field", objects: "Objects"
     ) -> Column | Awaitable[Column | Found]:
-        info = (
-            lazy_info(run, field, objects.origin_of(field), 0) if self.arguments.unknown else None
-        )
+        needs_info = bool(self.arguments.signature.unknown)
+        info = lazy_info(run, field, objects.origin_of(field), 0) if needs_info else None
         try:
             arguments = self.arguments(run, field, info)
         except Exception as error:  # noqa: BLE001 - a scalar's parser may raise anything
@@ -115,7 +116,8 @@ class AsGraphQLCore:
         return each(resolve, range(len(objects.values)))
 
 
-def source_of(definition: GraphQLField, node: FieldNode, schema: Schema) -> Source:
+def source_of(definition: GraphQLField, node: FieldNode, signatures: Signatures) -> Source:
+    schema = signatures.schema
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if not _is_strawberrys(definition, field) or schema.schema_converter.exception_handlers:
         return AsGraphQLCore()
@@ -130,9 +132,9 @@ def source_of(definition: GraphQLField, node: FieldNode, schema: Schema) -> Sour
         case [Derived() as derived] if not resolver:
             source = OfRow(derived.column)
         case [Batched() as batched] if not resolver:
-            source = Batch(batched, Arguments(schema, field, definition, node))
+            source = Batch(batched, signatures.arguments(field, definition, node))
         case extensions if resolver and not (extensions and _names_info_otherwise(resolver)):
-            source = Resolver(schema, field, Arguments(schema, field, definition, node))
+            source = Resolver(schema, field, signatures.arguments(field, definition, node))
     return source
 
 
@@ -152,7 +154,10 @@ def _is_strawberrys(definition: GraphQLField, field: object) -> bool:
 
 def _attribute(field: StrawberryField) -> Callable[[Column, set[type]], Column]:
     read, name = field.default_resolver, field.python_name
-    return Attribute(name) if read is getattr else _of_each(lambda source: read(source, name))
+    return _named(name) if read is getattr else _of_each(lambda source: read(source, name))
+
+
+_named = cache(Attribute)
 
 
 def _of_each(function: Callable[[Any], Any]) -> Callable[[Column, set[type]], Column]:
