@@ -36,23 +36,23 @@ class Attribute:
         self.name = name
         self.by_attribute = attrgetter(name)
         self.by_key = itemgetter(name)
-        self.keyed: set[type] = set()
-        """Of which the key can be nothing but the attribute."""
+        self._by_class: dict[type, Getter] = {}
 
     def getter(self, objects: Sequence[Any], classes: set[type] | None = None) -> Getter:
         """For these objects, of these classes. It may raise something else than getattr."""
-        if classes is None:
-            classes = set(map(type, objects))
-        if not classes <= self.keyed:
-            if not all(is_keyed(cls) and not hasattr(cls, self.name) for cls in classes):
-                return self.by_attribute
-            self.keyed |= classes
-        return self.by_key
+        getters = set(map(self.of_class, set(map(type, objects)) if classes is None else classes))
+        return getters.pop() if len(getters) == 1 else self.by_attribute
+
+    def of_class(self, cls: type) -> Getter:
+        getter = self._by_class.get(cls)
+        if getter is None:
+            keyed = is_keyed(cls) and not hasattr(cls, self.name)
+            getter = self._by_class[cls] = self.by_key if keyed else self.by_attribute
+        return getter
 
     def __call__(self, objects: Sequence[Any], classes: set[type] | None = None) -> list[Any]:
         """Of each object the value, or what getattr raises."""
-        keyed = classes is not None and classes <= self.keyed
         try:
-            return list(map(self.by_key if keyed else self.getter(objects, classes), objects))
+            return list(map(self.getter(objects, classes), objects))
         except Exception:  # noqa: BLE001 - of one of them
             return each(self.by_attribute, objects)
