@@ -204,7 +204,7 @@ async def test_who_cancels_cancels_all_that_is_awaited() -> None:
         await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await asyncio.wait_for(asking, 5)
     assert sorted(log[4:]) == [f"cancelled {n}" for n in (0, 1, 2, 7)]
 
 

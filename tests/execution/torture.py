@@ -168,6 +168,14 @@ class User(Keyed):
     title: str = strawberry.field(extensions=[Titles()])
 
 
+@strawberry.type
+class Card:
+    """Of no interface: nobody is asked whether a row is one."""
+
+    name: str | None
+    nick: str | None
+
+
 @strawberry.input
 class Filter:
     least: int = 0
@@ -209,6 +217,7 @@ class Thing(Keyed):
     children_set: "list[Thing]"
     owner: User | None = strawberry.field(extensions=[Owner("owner_key")])
     owner_set: User = strawberry.field(extensions=[Owner("owner_key")])
+    card: Card | None = strawberry.field(extensions=[Owner("owner_key")])
     neighbour: User | None = strawberry.field(extensions=[Neighbour("owner_key")])
 
     @strawberry.field
