@@ -55,15 +55,17 @@ UUID_LENGTH = 36
 
 
 class GlobalIds(Derived):
+    node_type = Attribute("node_type")
     id = Attribute("id")
 
     def values(self, objects: Sequence[Any]) -> list[Any]:
         classes = set(map(type, objects))
-        node_types = {getattr(cls, "node_type", None) for cls in classes}
         ids = list(map(self.id.getter(objects, classes), objects))
+        node_types = {getattr(cls, "node_type", None) for cls in classes}
         if len(node_types) == 1 and isinstance(node_type := node_types.pop(), str):
             return _global_ids(node_type, ids)
-        return [global_id(object.node_type, id) for object, id in zip(objects, ids, strict=True)]
+        types = map(self.node_type.getter(objects, classes), objects)
+        return list(map(global_id, types, ids))
 
 
 # Three bytes are four characters. A text is filled up to threes with what ends in slashes, which
