@@ -21,7 +21,7 @@ from strawberry import Schema
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
 from strawberry.types.field import StrawberryField
 
-from execution.inputs import Convert, Converters, Unknown, as_it_is
+from execution.inputs import Convert, Converters, Unknown, unchanged
 from execution.run import Run
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _constant(
         return None
     constants = {}
     for value in found.values():
-        if value is not None and not (convert is as_it_is and isinstance(value, Hashable)):
+        if value is not None and not (convert is unchanged and isinstance(value, Hashable)):
             return None
         constants[argument] = value
     return constants

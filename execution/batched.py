@@ -69,13 +69,8 @@ class Batched(FieldExtension):
 
     async def find(self, context: Any, objects: Sequence[Any], arguments: dict[str, Any]) -> Found:
         keys = self.keys(objects, arguments)
-        by_key = dict.fromkeys(keys)
-        wanted = []
-        for key in by_key:
-            if isinstance(key, Exception):
-                by_key[key] = key
-            elif key is not None:
-                wanted.append(key)
+        by_key = dict(zip(keys, keys, strict=True))  # None and errors stand for themselves
+        wanted = [key for key in by_key if key is not None and not isinstance(key, Exception)]
         if wanted:
             by_key.update(zip(wanted, await self.load(context, wanted, arguments), strict=True))
         return Found(keys, by_key)

@@ -50,7 +50,7 @@ class Converters:
         if isinstance(annotation, StrawberryList):
             return _of_list(self._of(annotation.of_type))
         if isinstance(annotation, StrawberryEnumDefinition) or is_scalar(annotation, self.scalars):
-            return as_it_is
+            return unchanged
         if not has_object_definition(annotation):
             raise Unknown
         return self._inputs.get(annotation) or self._of_input(annotation)
@@ -85,7 +85,7 @@ class InputObject:
         return self.cls(**values)
 
 
-def as_it_is(value: Any) -> Any:
+def unchanged(value: Any) -> Any:
     return value
 
 

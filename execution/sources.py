@@ -47,6 +47,7 @@ class Batch:
 
     def __init__(self, batched: Batched, arguments: Arguments) -> None:
         self.arguments = arguments
+        # Unless each object gets a value of its own, those of equal keys are completed as one.
         as_found = type(batched).values is Batched.values
         self.load: Callable[..., Awaitable[Column | Found]] = (
             batched.find if as_found else batched.load_all
