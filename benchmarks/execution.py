@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from functools import partial
 from statistics import median
 from typing import Any, ClassVar
-from uuid import UUID
 
 import orjson
 import strawberry
+from asyncpg.pgproto.pgproto import UUID
 
 from execution.documents import Documents
 from execution.executor import CompiledExecutor
@@ -50,19 +50,34 @@ class Row(dict[str, Any]):
             raise AttributeError(name) from None
 
 
-def _row(node_type: str, number: int, **columns: Any) -> Row:
-    id = UUID(int=number)
-    return Row(id=id, node_type=node_type, created_at=NOW, updated_at=NOW, **columns)
+class UserRow(Row):
+    node_type = "User"
 
 
-USERS = [_row("User", n, username=f"user{n}") for n in range(PEOPLE)]
+class ConversationRow(Row):
+    node_type = "Conversation"
+
+
+class MessageRow(Row):
+    node_type = "Message"
+
+
+def _id(number: int) -> UUID:
+    return UUID(number.to_bytes(16))
+
+
+def _row(kind: type[Row], number: int, **columns: Any) -> Row:
+    return kind(id=_id(number), created_at=NOW, updated_at=NOW, **columns)
+
+
+USERS = [_row(UserRow, n, username=f"user{n}") for n in range(PEOPLE)]
 TALKS = [
-    _row("Conversation", n, title=f"Talk {n}", message_count=n, owner_id=UUID(int=n % PEOPLE))
+    _row(ConversationRow, n, title=f"Talk {n}", message_count=n, owner_id=_id(n % PEOPLE))
     for n in range(CONVERSATIONS)
 ]
 ROWS = [
-    _row("Message", n, content=f"message {n} " * 9, role="USER", edited_at=None,
-         author_id=UUID(int=n % PEOPLE))
+    _row(MessageRow, n, content=f"message {n} " * 9, role="USER", edited_at=None,
+         author_id=_id(n % PEOPLE))
     for n in range(MESSAGES)
 ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Fields that are answered for all objects of a level at once."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from strawberry import Info
 from strawberry.extensions import FieldExtension
@@ -20,7 +20,7 @@ class Derived(FieldExtension):
         (value,) = self.values([object])
         return value
 
-    def column(self, objects: Sequence[Any]) -> list[Any]:
+    def column(self, objects: Sequence[Any], _: object = None) -> list[Any]:
         """As `values`, with the error of an object in its place."""
         try:
             return self.values(objects)
@@ -30,6 +30,16 @@ class Derived(FieldExtension):
     def resolve(self, next_: object, source: Any, info: object, **_: object) -> Any:  # noqa: ARG002
         """As graphql-core asks, object by object."""
         return self.value(source)
+
+
+class Found(NamedTuple):
+    """A column of which many values may be the same: each is in it for its key."""
+
+    keys: list[Any]
+    by_key: dict[Any, Any]
+
+    def column(self) -> list[Any]:
+        return list(map(self.by_key.__getitem__, self.keys))
 
 
 class Batched(FieldExtension):
@@ -57,15 +67,19 @@ class Batched(FieldExtension):
         """Of each object the field's value, from what was loaded for it."""
         return loaded
 
+    async def find(self, context: Any, objects: Sequence[Any], arguments: dict[str, Any]) -> Found:
+        keys = self.keys(objects, arguments)
+        by_key = dict(zip(keys, keys, strict=True))  # None and errors stand for themselves
+        wanted = [key for key in by_key if key is not None and not isinstance(key, Exception)]
+        if wanted:
+            by_key.update(zip(wanted, await self.load(context, wanted, arguments), strict=True))
+        return Found(keys, by_key)
+
     async def load_all(
         self, context: Any, objects: Sequence[Any], arguments: dict[str, Any]
     ) -> list[Any]:
-        keys = self.keys(objects, arguments)
-        found = dict(zip(keys, keys, strict=True))  # None and errors stand for themselves
-        wanted = [key for key in found if key is not None and not isinstance(key, Exception)]
-        if wanted:
-            found.update(zip(wanted, await self.load(context, wanted, arguments), strict=True))
-        return self.values(context, objects, list(map(found.__getitem__, keys)), arguments)
+        found = await self.find(context, objects, arguments)
+        return self.values(context, objects, found.column(), arguments)
 
     def resolve(
         self,

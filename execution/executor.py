@@ -136,7 +136,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         data: dict[str, Any] = {}
         run = Run(self)
         for root in plan.roots:
-            objects = Objects(root, [self.root_value], Root())
+            objects = Objects(root, [self.root_value], {type(self.root_value)}, Root())
             yield from run.levels(objects)
             (answer,) = objects.collect(run)
             if isinstance(answer, Failure):

@@ -19,6 +19,9 @@ class Kind(Enum):
     FOREIGN = auto()
 
 
+LATER = (Kind.AWAITABLE, Kind.UNSURE)
+
+
 class Foreign:
     """A value that graphql-core is to complete."""
 
@@ -35,15 +38,22 @@ class Kinds(dict[type, Kind]):
         self[Foreign] = Kind.FOREIGN
         self[NoneType] = self[type(Undefined)] = Kind.NULL
         self.plain: set[type] = set()
+        self.there = set(self)
+        """Nobody has to wait for these."""
 
     def __missing__(self, cls: type) -> Kind:
         kind = self[cls] = _kind(cls)
         if kind is Kind.PLAIN:
             self.plain.add(cls)
+        if kind not in LATER:
+            self.there.add(cls)
         return kind
 
     def are_plain(self, classes: set[type]) -> bool:
         return classes <= self.plain or all(self[cls] is Kind.PLAIN for cls in classes)
+
+    def are_there(self, classes: set[type]) -> bool:
+        return classes <= self.there or all(self[cls] not in LATER for cls in classes)
 
 
 def _kind(cls: type) -> Kind:

@@ -92,7 +92,6 @@ class LeafPosition(Position):
             self.classes |= {NoneType}
 
     def written(self, column: Column, classes: set[type]) -> Column | None:
-        """All together, or not at all."""
         if self.write is None or not classes <= self.classes:
             return None
         try:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.executor import invalid_return_type_error
 
-from execution.kinds import KINDS, Foreign, Kind
+from execution.batched import Found
+from execution.kinds import KINDS, LATER, Foreign, Kind
 from execution.leaves import LeafPosition
 from execution.origin import OfField, Origin
 from execution.position import Pending, Position, Sifted, collected
 from execution.run import Column, Failure, Run, Waiting
-from execution.sources import Batch
-from execution.types import answers
+from execution.sources import OfRow
+from execution.types import answers, is_by_class
 
 if TYPE_CHECKING:
     from execution.fields import Field
@@ -28,10 +29,23 @@ class Selection:
         self.type = type
         self.fields = fields
         self.rows = _rows(type, [field.key for field in fields], keys)
-        self.shareable = all(
-            field.source.of_row and isinstance(field.position, LeafPosition) for field in fields
+        self.is_of_rows = all(isinstance(field.source, OfRow) for field in fields)
+        """Whether the objects themselves have all that is asked of them."""
+        self.is_flat = self.is_of_rows and all(
+            isinstance(field.position, LeafPosition) for field in fields
         )
-        """Whether equal rows have equal answers, without a level below."""
+
+    def written(self, objects: Column, classes: set[type]) -> Column | None:
+        """Of a flat selection the answers, if all can be written together."""
+        columns = []
+        for field in self.fields:
+            assert isinstance(field.source, OfRow)
+            values = field.source.read(objects, classes)
+            written = field.position.written(values, set(map(type, values)))
+            if written is None:
+                return None
+            columns.append(written)
+        return self.rows(columns, len(objects))
 
 
 def _rows(
@@ -49,18 +63,27 @@ def _rows(
 
 
 class ObjectPosition(Position):
+    known: frozenset[type] = frozenset()
+    """Classes whose instances are of the type."""
+
     def __init__(self, type: GraphQLOutputType, field: "Field", selection: Selection) -> None:
         super().__init__(type, field)
         self.selection = selection
+        self.is_type_of = selection.type.is_type_of
+
+    def are_known(self, classes: set[type]) -> bool:
+        return self.is_type_of is None or classes <= self.known
 
     def of_plain(
         self, run: Run, column: Column, classes: set[type], origin: Origin
     ) -> Column | Pending:
-        is_type_of = self.selection.type.is_type_of
-        if is_type_of is None:
+        if self.are_known(classes):
             return self.of_checked(run, column, classes, origin)
-        said = answers(is_type_of, run, self.field, column, classes, origin)
+        assert self.is_type_of is not None
+        said = answers(self.is_type_of, run, self.field, column, classes, origin)
         if said.count(True) == len(column):
+            if is_by_class(self.is_type_of):
+                self.known |= classes
             return self.of_checked(run, column, classes, origin)
         checked = list(map(self._checked, column, said))
         return Sifted(self, run, checked, origin, self.of_checked)
@@ -69,102 +92,114 @@ class ObjectPosition(Position):
         kind = KINDS[type(answer)]
         if kind is Kind.ERROR:
             return answer
-        if kind in (Kind.AWAITABLE, Kind.UNSURE):
+        if kind in LATER:
             return Foreign(value)
         if answer:
             return value
         return invalid_return_type_error(self.selection.type, value, self.field.details)
 
     def of_checked(
-        self, run: Run, column: Column, _: set[type], origin: Origin
+        self, run: Run, column: Column, classes: set[type], origin: Origin
     ) -> Column | Pending:
         if not column:
             return []
-        if self.selection.shareable and isinstance(self.field.source, Batch):
-            shared = self._shared(run, column, origin)
-            if shared is not None:
-                return shared
-        objects = Objects(self.selection, column, origin, self)
-        run.level.append(objects)
+        objects = Objects(self.selection, column, classes, origin, self)
+        if self.selection.is_of_rows:
+            objects.start(run)
+        else:
+            run.level.append(objects)
         return objects
 
-    def _shared(self, run: Run, column: Column, origin: Origin) -> Column | None:
-        """When many edges lead to few rows, each row is written once."""
-        keys = list(map(id, column))
-        distinct = dict(zip(keys, column, strict=True))
-        if len(distinct) * 2 > len(keys):
+    def of_found(self, run: Run, found: Found, origin: Origin) -> Column | Pending:
+        answers = self._written(found.by_key) if self.selection.is_flat else None
+        if answers is None:
+            return super().of_found(run, found, origin)
+        return list(map(answers.__getitem__, found.keys))
+
+    def _written(self, by_key: dict[Any, Any]) -> dict[Any, Any] | None:
+        """Each row once, however many edges lead to it."""
+        rows = [row for row in by_key.values() if row is not None]
+        classes = set(map(type, rows))
+        if not (KINDS.are_plain(classes) and self.are_known(classes)):
             return None
-        columns, rows = [], list(distinct.values())
-        for field in self.selection.fields:
-            assert isinstance(field.position, LeafPosition)
-            values = field.source(run, field, rows, origin)
-            assert isinstance(values, list)
-            written = field.position.written(values, set(map(type, values)))
-            if written is None:
-                return None
-            columns.append(written)
-        answers = dict(zip(distinct, self.selection.rows(columns, len(rows)), strict=True))
-        return list(map(answers.__getitem__, keys))
+        if len(rows) < len(by_key) and not self.nullable:
+            return None
+        written = self.selection.written(rows, classes)
+        if written is None:
+            return None
+        answers = iter(written)
+        return {key: None if row is None else next(answers) for key, row in by_key.items()}
 
 
 class Objects:
     def __init__(
         self,
         selection: Selection,
-        objects: Column,
+        values: Column,
+        classes: set[type],
         origin: Origin,
         position: Position | None = None,
     ) -> None:
         self.selection = selection
-        self.objects = objects
+        self.values = values
+        self.classes = classes
         self.origin = origin
         self.position = position
-        self.origins: list[Origin] = []
         self.columns: list[Any] = []
-        """Of each field: the values, then the answers or what is pending of them."""
-        self.classes: list[set[type] | None] = []
+        """Of each field: the answers or what is pending of them; the values, as long as some of
+        them are awaited."""
+        self.awaited: list[int] = []
+        """The columns of these."""
+
+    def origin_of(self, field: "Field") -> Origin:
+        return OfField(self.origin, field.key, self.selection.type.name)
 
     def start(self, run: Run) -> None:
-        """Asks all fields."""
-        name = self.selection.type.name
+        """Asks all fields, and completes what is there; both may lead to a further level."""
+        columns = self.columns
         for number, field in enumerate(self.selection.fields):
-            origin = OfField(self.origin, field.key, name)
-            column = field.source(run, field, self.objects, origin)
-            classes: set[type] | None = None
+            column = field.source(run, field, self)
             if isinstance(column, list):
                 classes = set(map(type, column))
-                if not KINDS.are_plain(classes) and self._wait(run, column):
-                    classes = None
+                written = field.position.written(column, classes)
+                if written is not None:
+                    columns.append(written)
+                    continue
+                if KINDS.are_there(classes) or not self._wait(run, column):
+                    origin = self.origin_of(field)
+                    columns.append(field.position.complete(run, column, classes, origin))
+                    continue
             else:
-                run.waiting.append(Waiting(self.columns, number, column))
-            self.origins.append(origin)
-            self.columns.append(column)
-            self.classes.append(classes)
+                run.waiting.append(Waiting(columns, number, column))
+            columns.append(column)
+            self.awaited.append(number)
+        if self.awaited:
+            run.started.append(self)
 
     def _wait(self, run: Run, column: Column) -> bool:
         """For all in the column that can be awaited."""
         before = len(run.waiting)
         for index, value in enumerate(column):
-            kind = KINDS[type(value)]
-            if kind in (Kind.AWAITABLE, Kind.UNSURE) and run.executor.is_awaitable(value):
+            if KINDS[type(value)] in LATER and run.executor.is_awaitable(value):
                 run.waiting.append(Waiting(column, index, value))
         return len(run.waiting) > before
 
     def finish(self, run: Run) -> None:
-        """Completes what the fields gave, which may lead to a further level."""
-        for number, field in enumerate(self.selection.fields):
-            column, classes = self.columns[number], self.classes[number]
+        """Completes what was awaited."""
+        for number in self.awaited:
+            field, column = self.selection.fields[number], self.columns[number]
+            origin = self.origin_of(field)
+            if isinstance(column, Found):
+                self.columns[number] = field.position.of_found(run, column, origin)
+                continue
             if isinstance(column, Exception):
-                column = [column] * len(self.objects)
-            if classes is None:
-                classes = set(map(type, column))
-            self.columns[number] = field.position.complete(
-                run, column, classes, self.origins[number]
-            )
+                column = [column] * len(self.values)
+            classes = set(map(type, column))
+            self.columns[number] = field.position.complete(run, column, classes, origin)
 
     def collect(self, run: Run) -> Column:
         columns = [collected(column, run) for column in self.columns]
-        rows = self.selection.rows(columns, len(self.objects))
+        rows = self.selection.rows(columns, len(self.values))
         if run.failed:
             for field, column in zip(self.selection.fields, columns, strict=True):
                 if not field.position.nullable:

@@ -25,6 +25,7 @@ from graphql.execution.collect_fields import (
 from strawberry import Schema
 
 from execution.abstract import AbstractPosition
+from execution.arguments import Signatures
 from execution.fields import Field
 from execution.leaves import LeafPosition, Writer, writer_of
 from execution.lists import ListPosition
@@ -65,7 +66,8 @@ class _Planner:
     def __init__(self, executor: "CompiledExecutor") -> None:
         self.executor = executor
         self.schema: GraphQLSchema = executor.schema
-        self.strawberry: Schema = getattr(executor.schema, "_strawberry_schema")  # noqa: B009
+        strawberry: Schema = getattr(executor.schema, "_strawberry_schema")  # noqa: B009
+        self.signatures = Signatures(strawberry)
         self.writers: Mapping[str, Writer] = executor.writers
         self.size = 0
         self.depth = 0
@@ -102,8 +104,10 @@ class _Planner:
         self.size += 1
         if self.size > MAX_FIELDS:
             raise Unplanned("size")
-        definition = parent.fields[details[0].node.name.value]
-        field = Field(key, details, definition, parent, source_of(definition, self.strawberry))
+        node = details[0].node
+        definition = parent.fields[node.name.value]
+        source = source_of(definition, node, self.signatures)
+        field = Field(key, details, definition, parent, source)
         field.position = self.position(definition.type, field)
         return field
 

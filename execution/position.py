@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import GraphQLOutputType, is_non_null_type
 
+from execution.batched import Found
 from execution.kinds import KINDS, Kind
 from execution.origin import Chosen, Origin
 from execution.run import Column, Failure, Run, Waiting
@@ -38,6 +39,14 @@ class Position:
         if KINDS.are_plain(classes):
             return self.of_plain(run, column, classes, origin)
         return Sifted(self, run, column, origin, self.of_plain)
+
+    def written(self, column: Column, classes: set[type]) -> Column | None:  # noqa: ARG002
+        """The answers, if all of them can be written together."""
+        return None
+
+    def of_found(self, run: Run, found: Found, origin: Origin) -> Column | Pending:
+        column = found.column()
+        return self.complete(run, column, set(map(type, column)), origin)
 
     def of_plain(
         self, run: Run, column: Column, classes: set[type], origin: Origin

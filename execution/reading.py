@@ -36,16 +36,23 @@ class Attribute:
         self.name = name
         self.by_attribute = attrgetter(name)
         self.by_key = itemgetter(name)
+        self._by_class: dict[type, Getter] = {}
 
-    def getter(self, objects: Sequence[Any]) -> Getter:
-        """For these objects. It may raise something else than getattr."""
-        classes = set(map(type, objects))
-        keyed = all(is_keyed(cls) and not hasattr(cls, self.name) for cls in classes)
-        return self.by_key if keyed else self.by_attribute
+    def getter(self, objects: Sequence[Any], classes: set[type] | None = None) -> Getter:
+        """For these objects, of these classes. It may raise something else than getattr."""
+        getters = set(map(self.of_class, set(map(type, objects)) if classes is None else classes))
+        return getters.pop() if len(getters) == 1 else self.by_attribute
 
-    def __call__(self, objects: Sequence[Any]) -> list[Any]:
+    def of_class(self, cls: type) -> Getter:
+        getter = self._by_class.get(cls)
+        if getter is None:
+            keyed = is_keyed(cls) and not hasattr(cls, self.name)
+            getter = self._by_class[cls] = self.by_key if keyed else self.by_attribute
+        return getter
+
+    def __call__(self, objects: Sequence[Any], classes: set[type] | None = None) -> list[Any]:
         """Of each object the value, or what getattr raises."""
         try:
-            return list(map(self.getter(objects), objects))
+            return list(map(self.getter(objects, classes), objects))
         except Exception:  # noqa: BLE001 - of one of them
             return each(self.by_attribute, objects)

@@ -43,6 +43,8 @@ class Run:
         self.waiting: list[Waiting] = []
         self.level: list[Objects] = []
         """The next one: what the objects of this one lead to."""
+        self.started: list[Objects] = []
+        """Those that wait."""
         self._arguments: dict[Field, dict[str, Any] | Exception] = {}
 
     def levels(self, root: "Objects") -> Generator[list[Waiting], None, None]:
@@ -52,10 +54,11 @@ class Run:
             level, self.level = self.level, []
             for objects in level:
                 objects.start(self)
+            started, self.started = self.started, []
             waiting, self.waiting = self.waiting, []
             if waiting:
                 yield waiting
-            for objects in level:
+            for objects in started:
                 objects.finish(self)
 
     def failure(self, error: Exception, field: "Field", origin: Origin, index: int) -> Failure:
@@ -99,21 +102,25 @@ class Run:
 
 
 async def settle(waiting: list[Waiting]) -> None:
-    if len(waiting) == 1:
-        column, place, awaitable = waiting[0]
-        try:
-            column[place] = await awaitable
-        except Exception as error:  # noqa: BLE001 - whatever a resolver raises
-            column[place] = error
-        return
-    # Whoever cancels this cancels all of them, and waits until they have ended.
-    results = await asyncio.gather(
-        *(awaitable for _, _, awaitable in waiting), return_exceptions=True
-    )
-    for (column, place, _), result in zip(waiting, results, strict=True):
-        if isinstance(result, BaseException) and not isinstance(result, Exception):
-            raise result
-        column[place] = result
+    first, *others = waiting
+    tasks = [asyncio.ensure_future(other.awaitable) for other in others]
+    try:
+        await _settle_one(*first)
+        for (column, place, _), task in zip(others, tasks, strict=True):
+            await _settle_one(column, place, task)
+    except BaseException:
+        # Whoever cancels this cancels all of them, and waits until they have ended.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def _settle_one(column: Column, place: int, awaitable: Awaitable[Any]) -> None:
+    try:
+        column[place] = await awaitable
+    except Exception as error:  # noqa: BLE001 - whatever a resolver raises
+        column[place] = error
 
 
 def lazy_info(run: Run, field: "Field", origin: Origin, index: int) -> Any:

@@ -2,83 +2,73 @@
 be simple is resolved as graphql-core would, object by object."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from graphql import GraphQLField
+from graphql import FieldNode, GraphQLField
 from strawberry import Schema
+from strawberry.extensions.field_extension import build_field_extension_resolvers
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
-from execution.batched import Batched, Derived
-from execution.origin import Origin
+from execution.arguments import Arguments, Signatures
+from execution.batched import Batched, Derived, Found
 from execution.reading import Attribute, each
 from execution.run import Column, Run, lazy_info
 
 if TYPE_CHECKING:
     from execution.fields import Field
+    from execution.objects import Objects
 
 
 class Source(Protocol):
-    of_row: bool
-    """Whether the value is the object's own, whoever asks."""
+    """Gives the values of a field, or what to await for them."""
 
     def __call__(
-        self, run: Run, field: "Field", objects: Column, origin: Origin
-    ) -> Column | Awaitable[Column]: ...
+        self, run: Run, field: "Field", objects: "Objects"
+    ) -> Column | Awaitable[Column | Found]: ...
 
 
 class OfRow:
-    """An attribute, or a method that takes nothing but its object."""
+    """An attribute, or a method that takes nothing but its object: the value is the object's own,
+    whoever asks."""
 
-    of_row = True
-
-    def __init__(self, read: Callable[[Column], Column]) -> None:
+    def __init__(self, read: Callable[[Column, set[type]], Column]) -> None:
         self.read = read
+        """Given objects and their classes."""
 
-    def __call__(self, run: Run, field: "Field", objects: Column, origin: Origin) -> Column:  # noqa: ARG002
-        return self.read(objects)
-
-
-class Arguments:
-    """By their Python names, as resolvers get them."""
-
-    def __init__(self, schema: Schema, field: StrawberryField) -> None:
-        self.field = field
-        self.scalars = schema.schema_converter.scalar_registry
-        self.config = schema.config
-
-    def __call__(self, run: Run, field: "Field", info: Any) -> dict[str, Any]:
-        """Raises what is wrong with them."""
-        given = run.arguments(field)
-        return convert_arguments(given, self.field.arguments, self.scalars, self.config, info)
+    def __call__(self, run: Run, field: "Field", objects: "Objects") -> Column:  # noqa: ARG002
+        return self.read(objects.values, objects.classes)
 
 
 class Batch:
-    of_row = False
+    __slots__ = ("arguments", "load")
 
     def __init__(self, batched: Batched, arguments: Arguments) -> None:
-        self.batched = batched
         self.arguments = arguments
+        # Unless each object gets a value of its own, those of equal keys are completed as one.
+        as_found = type(batched).values is Batched.values
+        self.load: Callable[..., Awaitable[Column | Found]] = (
+            batched.find if as_found else batched.load_all
+        )
 
     def __call__(
-        self, run: Run, field: "Field", objects: Column, origin: Origin
-    ) -> Column | Awaitable[Column]:
-        context = run.executor.context_value
+        self, run: Run, field: "Field", objects: "Objects"
+    ) -> Column | Awaitable[Column | Found]:
+        needs_info = bool(self.arguments.signature.unknown)
+        info = lazy_info(run, field, objects.origin_of(field), 0) if needs_info else None
         try:
-            arguments = self.arguments(run, field, lazy_info(run, field, origin, 0))
+            arguments = self.arguments(run, field, info)
         except Exception as error:  # noqa: BLE001 - a scalar's parser may raise anything
-            return [error] * len(objects)
-        return self.batched.load_all(context, objects, arguments)
+            return [error] * len(objects.values)
+        return self.load(run.executor.context_value, objects.values, arguments)
 
 
 class Resolver:
-    """A resolver without extensions, called as Strawberry does."""
+    """Called as Strawberry does, through the extensions of its field."""
 
-    of_row = False
-
-    def __init__(self, schema: Schema, field: StrawberryField) -> None:
+    def __init__(self, schema: Schema, field: StrawberryField, arguments: Arguments) -> None:
         resolver = field.base_resolver
         assert resolver is not None
         self.field = field
@@ -88,40 +78,47 @@ class Resolver:
         self.source_names = [parameter.name for parameter in named if parameter]
         self.info_name = resolver.info_parameter and resolver.info_parameter.name
         self.info_class = schema.config.info_class
-        self.arguments = Arguments(schema, field)
+        self.arguments = arguments
+        self.extended = build_field_extension_resolvers(field)
 
-    def __call__(self, run: Run, field: "Field", objects: Column, origin: Origin) -> Column:
+    def __call__(self, run: Run, field: "Field", objects: "Objects") -> Column:
+        origin = objects.origin_of(field)
+
         def resolve(index: int) -> Any:
-            object = objects[index]
+            source = objects.values[index]
             info = self.info_class(lazy_info(run, field, origin, index), self.field)
             arguments = self.arguments(run, field, info)
+            for extension in self.field.extensions:
+                arguments = extension.map_arguments(arguments)
             for name in self.source_names:
-                arguments[name] = object
-            if self.info_name:
-                arguments[self.info_name] = info
-            return (
-                self.function(object, **arguments)
-                if self.takes_self
-                else self.function(**arguments)
-            )
+                arguments[name] = source
+            call: Callable[..., Any] = partial(self._call, source)
+            for extended in self.extended:
+                call = partial(extended, call)
+            return call(source, info, **arguments)
 
-        return each(resolve, range(len(objects)))
+        return each(resolve, range(len(objects.values)))
+
+    def _call(self, source: Any, _: object, info: Any, /, **arguments: Any) -> Any:
+        if self.info_name:
+            arguments[self.info_name] = info
+        return self.function(source, **arguments) if self.takes_self else self.function(**arguments)
 
 
 class AsGraphQLCore:
-    of_row = False
-
-    def __call__(self, run: Run, field: "Field", objects: Column, origin: Origin) -> Column:
+    def __call__(self, run: Run, field: "Field", objects: "Objects") -> Column:
         resolver = field.definition.resolve or run.executor.field_resolver
+        origin = objects.origin_of(field)
 
         def resolve(index: int) -> Any:
             info = lazy_info(run, field, origin, index)
-            return resolver(objects[index], info, **run.arguments(field))
+            return resolver(objects.values[index], info, **run.arguments(field))
 
-        return each(resolve, range(len(objects)))
+        return each(resolve, range(len(objects.values)))
 
 
-def source_of(definition: GraphQLField, schema: Schema) -> Source:
+def source_of(definition: GraphQLField, node: FieldNode, signatures: Signatures) -> Source:
+    schema = signatures.schema
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if not _is_strawberrys(definition, field) or schema.schema_converter.exception_handlers:
         return AsGraphQLCore()
@@ -132,14 +129,19 @@ def source_of(definition: GraphQLField, schema: Schema) -> Source:
         case [] if not resolver:
             source = OfRow(_attribute(field))
         case [] if resolver and _takes_only_self(field):
-            source = OfRow(partial(each, resolver.wrapped_func))  # type: ignore[arg-type]
-        case [] if resolver:
-            source = Resolver(schema, field)
+            source = OfRow(_of_each(resolver.wrapped_func))  # type: ignore[arg-type]
         case [Derived() as derived] if not resolver:
             source = OfRow(derived.column)
         case [Batched() as batched] if not resolver:
-            source = Batch(batched, Arguments(schema, field))
+            source = Batch(batched, signatures.arguments(field, definition, node))
+        case extensions if resolver and not (extensions and _names_info_otherwise(resolver)):
+            source = Resolver(schema, field, signatures.arguments(field, definition, node))
     return source
+
+
+def _names_info_otherwise(resolver: StrawberryResolver[Any]) -> bool:
+    """Extensions get it as an argument too then."""
+    return resolver.info_parameter is not None and resolver.info_parameter.name != "info"
 
 
 def _is_strawberrys(definition: GraphQLField, field: object) -> bool:
@@ -151,9 +153,16 @@ def _is_strawberrys(definition: GraphQLField, field: object) -> bool:
     )
 
 
-def _attribute(field: StrawberryField) -> Callable[[Column], Column]:
+def _attribute(field: StrawberryField) -> Callable[[Column, set[type]], Column]:
     read, name = field.default_resolver, field.python_name
-    return Attribute(name) if read is getattr else partial(each, lambda source: read(source, name))
+    return _named(name) if read is getattr else _of_each(lambda source: read(source, name))
+
+
+_named = cache(Attribute)
+
+
+def _of_each(function: Callable[[Any], Any]) -> Callable[[Column, set[type]], Column]:
+    return lambda objects, _: each(function, objects)
 
 
 def _takes_only_self(field: StrawberryField) -> bool:

@@ -19,6 +19,10 @@ def by_class(function: F) -> F:
     return function
 
 
+def is_by_class(function: Callable[..., Any]) -> bool:
+    return bool(getattr(function, "by_class", False))
+
+
 def answers(
     function: Callable[..., Any],
     run: Run,
@@ -33,6 +37,6 @@ def answers(
     def answer(index: int) -> Any:
         return function(column[index], lazy_info(run, field, origin, index), *more)
 
-    if len(classes) == 1 and getattr(function, "by_class", False):
+    if len(classes) == 1 and is_by_class(function):
         return each(answer, (0,)) * len(column)
     return each(answer, range(len(column)))

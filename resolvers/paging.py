@@ -84,9 +84,8 @@ def _from_json(value: object, kind: str) -> object:
     raise ValueError(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What is asked of a connection; hashable, so that equal pages load together."""
+class Page(NamedTuple):
+    """What is asked of a connection; hashed often, so that equal pages load together."""
 
     limit: int
     backward: bool = False

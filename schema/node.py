@@ -51,14 +51,35 @@ def keys_of(ids: Sequence[str], node_type: str, *field: str) -> list[UUID]:
     return [key_of(id, node_type, *field, str(n)) for n, id in enumerate(ids)]
 
 
+UUID_LENGTH = 36
+
+
 class GlobalIds(Derived):
     node_type = Attribute("node_type")
     id = Attribute("id")
 
     def values(self, objects: Sequence[Any]) -> list[Any]:
-        types = map(self.node_type.getter(objects), objects)
-        ids = map(self.id.getter(objects), objects)
+        classes = set(map(type, objects))
+        ids = list(map(self.id.getter(objects, classes), objects))
+        node_types = {getattr(cls, "node_type", None) for cls in classes}
+        if len(node_types) == 1 and isinstance(node_type := node_types.pop(), str):
+            return _global_ids(node_type, ids)
+        types = map(self.node_type.getter(objects, classes), objects)
         return list(map(global_id, types, ids))
+
+
+# Three bytes are four characters. A text is filled up to threes with what ends in slashes, which
+# stand nowhere else: they need a byte that is no ASCII, or ends in six ones as "?" does.
+FILLED = (("\xff\xff\xff", b"////"), ("\x3f", b"/"), ("\x0f\xff", b"//"))
+
+
+def _global_ids(node_type: str, ids: list[UUID]) -> list[Any]:
+    """As `global_id`, encoded together: in half of the time."""
+    missing = -len(f"{node_type}:{UUID_LENGTH * '-'}") % 3
+    fill, slashes = FILLED[missing]
+    text = (f"{node_type}:%s{fill}" * len(ids)) % tuple(ids)
+    encoded = b2a_base64(text.encode("latin-1"), newline=False)
+    return encoded.replace(slashes, b"=" * missing + b"\n").decode().splitlines()
 
 
 @strawberry.interface(description="An object with a globally unique, opaque id.")

@@ -19,7 +19,8 @@ DATE_TIME = replace(
 def _iso_formats(moments: Column) -> Column:
     """As `isoformat`, which takes eight times as long. orjson writes the same for UTC; not so for
     offsets with seconds."""
-    if any(moment is not None and moment.tzinfo is not UTC for moment in moments):
+    zones = {moment.tzinfo for moment in moments if moment is not None}
+    if not zones <= {UTC}:
         raise ValueError(moments)
     written: Column = orjson.loads(orjson.dumps(moments))
     return written

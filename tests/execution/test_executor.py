@@ -137,6 +137,12 @@ async def test_a_level_waits_for_all_at_once() -> None:
     assert log == [*(f"begin {n}" for n in (0, 1, 2, 7)), *(f"end {n}" for n in (0, 1, 2, 7))]
 
 
+async def test_what_objects_have_themselves_is_no_level() -> None:
+    log = Log()
+    await ask("{ nodes(n: 2) { again { again { waits } } } node(n: 7) { waits } }", log)
+    assert sorted(log[:3]) == [f"begin {n}" for n in (0, 1, 7)]
+
+
 async def test_mutations_are_serial_with_all_below_them() -> None:
     log = Log()
     text = "mutation { a: add(n: 1) { waits } b: add(n: 2) { waits } }"
@@ -194,7 +200,7 @@ async def test_who_cancels_cancels_all_that_is_awaited() -> None:
         await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await asyncio.wait_for(asking, 5)
     assert sorted(log[4:]) == [f"cancelled {n}" for n in (0, 1, 2, 7)]
 
 
