@@ -53,6 +53,12 @@ def sees_conversation(viewer: Viewer) -> str:
     return "$2::uuid IS NOT NULL" if viewer.is_admin else "me.id IS NOT NULL"
 
 
+def takes_part(user: str, end: str = "") -> str:
+    """A condition on conversations `c`, without JOIN_ME. `end` ends its query."""
+    return f"""EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
+        AND p.conversation_id = c.id AND p.user_id = {user} {end})"""
+
+
 def sees_deleted(viewer: Viewer, alias: str, *, include_deleted: bool) -> str:
     """A condition on rows with an owner that can be deleted."""
     if not include_deleted:

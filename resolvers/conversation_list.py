@@ -1,0 +1,150 @@
+"""The conversations that somebody sees, a page at a time.
+
+Three ways lead to a page, and where one does not suit, it is a hundred times as slow as another.
+Few conversations, all that somebody takes part in or owns, are looked up and sorted. To find more,
+an index of the order is walked: what it comes to is compared with them, and where they are too many
+for that, each conversation is asked who takes part. A statement has all ways, and goes one by how
+many they are: so one plan is good for everybody.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from core.text import pattern
+from core.viewer import Viewer
+from resolvers.access import sees_deleted, takes_part
+from resolvers.conversation import LISTED, READ_COUNT, ConversationOrder, ConversationRow
+from resolvers.paging import CountRow, Order, Page, PageArguments, Slice, paged, sliced
+from tables.engine import DB
+
+FEW, MANY = 100, 1_000
+"""Conversations: up to so many are looked up, and from so many on, each is asked."""
+
+_ONE_BY_ONE = "OFFSET 0"
+"""Ends a query that is asked for each row: never a join, which would first read all there is."""
+
+_OF_PARTICIPANT = """SELECT p.conversation_id FROM participants p
+    WHERE p.tenant_id = $1 AND p.user_id = {user}"""
+_OF_OWNER = "SELECT c.id FROM conversations c WHERE c.tenant_id = $1 AND c.owner_id = {user}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFilter:
+    owner_id: UUID | None = None
+    participant_id: UUID | None = None
+    title_contains: str | None = None
+    has_unread: bool | None = None
+    include_deleted: bool = False
+
+
+class Condition(NamedTuple):
+    """On conversations `c`. `ids` selects all of which it is true, where an index has them."""
+
+    sql: str
+    ids: str = ""
+
+
+async def list_conversations(
+    viewer: Viewer,
+    arguments: PageArguments,
+    order: ConversationOrder = ConversationOrder.LAST_MESSAGE_AT_DESC,
+    wanted: ConversationFilter = ConversationFilter(),
+) -> Slice[ConversationRow]:
+    page = arguments.page(order.value)
+    conditions, values = _conditions(viewer, wanted, _ONE_BY_ONE)
+    statement, parameters = _page(conditions, order.value, page, values)
+    rows = await DB.fetch(ConversationRow, statement, *parameters)
+
+    async def count() -> int:
+        conditions, values = _conditions(viewer, wanted, "")
+        (row,) = await DB.fetch(CountRow, _count(conditions), *values)
+        return row.total
+
+    return sliced(rows, order.value, page).counted(count)
+
+
+def _conditions(
+    viewer: Viewer, wanted: ConversationFilter, one_by_one: str
+) -> tuple[list[Condition], list[object]]:
+    """With values for $1, $2, …"""
+    values: list[object] = [viewer.tenant_id, viewer.user_id]
+
+    def given(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    def of_participant(user: str) -> Condition:
+        return Condition(takes_part(user, one_by_one), _OF_PARTICIPANT.format(user=user))
+
+    deleted = sees_deleted(viewer, "c", include_deleted=wanted.include_deleted)
+    found = [Condition(f"$2::uuid IS NOT NULL AND {deleted}")]
+    if not viewer.is_admin or wanted.has_unread:
+        found.append(of_participant("$2"))
+    if wanted.participant_id is not None:
+        found.append(of_participant(given(wanted.participant_id)))
+    if wanted.owner_id is not None:
+        owner = given(wanted.owner_id)
+        found.append(Condition(f"c.owner_id = {owner}", _OF_OWNER.format(user=owner)))
+    if wanted.title_contains is not None:
+        title = pattern(wanted.title_contains, "filter", "titleContains")
+        found.append(Condition(f"c.title ILIKE {given(title)}"))
+    if wanted.has_unread is not None:
+        unread = f"coalesce(c.message_count > {READ_COUNT}, false)"
+        found.append(Condition(f"{unread} = {given(wanted.has_unread)}"))
+    return found, values
+
+
+def _page(
+    conditions: Sequence[Condition], order: Order, page: Page, values: Sequence[object]
+) -> tuple[str, Sequence[object]]:
+    """A statement and its parameters."""
+    ways = [paged(way, order, page, values) for way in _ways(conditions)]
+    found = _union(way for way, _ in ways)
+    sort = order.sort(backward=page.backward)
+    _, parameters = ways[0]
+    return f"{_fewest(conditions)} SELECT {LISTED} FROM {found} ORDER BY {sort}", parameters
+
+
+def _count(conditions: Sequence[Condition]) -> str:
+    return f"{_fewest(conditions)} SELECT count(*) AS total FROM {_union(_ways(conditions))}"
+
+
+def _fewest(conditions: Iterable[Condition]) -> str:
+    """The ids of the condition that is true of the fewest, or of more than matters."""
+    arrays = [f"SELECT ARRAY({one.ids} LIMIT {MANY + 1}) AS ids" for one in conditions if one.ids]
+    if not arrays:
+        return ""
+    if len(arrays) == 1:
+        return f"WITH fewest AS MATERIALIZED ({arrays[0]})"
+    return f"""WITH fewest AS MATERIALIZED (SELECT ids FROM ({" UNION ALL ".join(arrays)}) AS each
+        ORDER BY cardinality(ids) LIMIT 1)"""
+
+
+def _ways(conditions: Sequence[Condition]) -> Sequence[str]:
+    """One of them has rows."""
+    walk = f"SELECT c.* FROM conversations c WHERE c.tenant_id = $1 AND {_all(conditions)}"
+    selecting = [condition for condition in conditions if condition.ids]
+    if not selecting:
+        return [walk]
+    number = "(SELECT cardinality(ids) FROM fewest)"
+    others = [condition for condition in conditions if not condition.ids]
+    remaining = _all(conditions if len(selecting) > 1 else others)
+    return [
+        f"""SELECT c.* FROM unnest((SELECT ids FROM fewest)) AS one (id) CROSS JOIN LATERAL (
+            SELECT * FROM conversations c WHERE c.tenant_id = $1 AND c.id = one.id {_ONE_BY_ONE}) c
+        WHERE {number} <= {FEW} AND {remaining}""",
+        f"""SELECT c.* FROM conversations c WHERE c.tenant_id = $1
+        AND c.id = ANY ((SELECT ids FROM fewest)::uuid[])
+        AND {number} > {FEW} AND {number} <= {MANY} AND {remaining}""",
+        f"{walk} AND {number} > {MANY}",
+    ]
+
+
+def _union(ways: Iterable[str]) -> str:
+    return f"({' UNION ALL '.join(f'({way})' for way in ways)}) c"
+
+
+def _all(conditions: Iterable[Condition]) -> str:
+    return " AND ".join(condition.sql for condition in conditions)
