@@ -64,7 +64,9 @@ async def conversations_by_id(
 ) -> list[ConversationRow | None]:
     rows = await DB.fetch(
         ConversationRow,
-        f"SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)} AND c.id = ANY($3)",
+        f"""SELECT c.* FROM unnest($3::uuid[]) AS one (id) CROSS JOIN LATERAL (
+            SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)}
+            AND c.id = one.id OFFSET 0) AS c""",
         viewer.tenant_id,
         viewer.user_id,
         ids,
