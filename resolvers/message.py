@@ -21,7 +21,6 @@ NEWEST = Order(
     (Key("m.created_at", "created_at", "timestamptz"), Key("m.id", "id", "uuid")),
     descending=True,
 )
-LAST = Page(1, backward=True)
 
 
 class MessageRole(StrEnum):
@@ -91,8 +90,15 @@ async def last_messages_by_conversation(
     viewer: Viewer, ids: Sequence[UUID]
 ) -> list[MessageRow | None]:
     """Of conversations that the viewer is known to see."""
-    slices = await messages_by_conversation(viewer, [(id, LAST) for id in ids])
-    return [slice.nodes[0] if slice.nodes else None for slice in slices]
+    rows = await DB.fetch(
+        MessageRow,
+        f"""SELECT last.* FROM unnest($2::uuid[]) AS parent (id) CROSS JOIN LATERAL (
+            {_OF_CONVERSATION} AND m.deleted_at IS NULL
+            ORDER BY m.sequence DESC LIMIT 1) AS last""",
+        viewer.tenant_id,
+        ids,
+    )
+    return by_key(rows, ids, "conversation_id")
 
 
 async def messages_by_document(
