@@ -8,9 +8,9 @@ from core.text import storable
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
 from resolvers.conversation_locking import NO_CONVERSATION
-from resolvers.loading import by_key, counts_by_key
+from resolvers.loading import by_key
 from resolvers.message_change import Cursors
-from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
+from resolvers.paging import Key, Order
 from tables.engine import DB, Row
 
 _STORED = """c.id, c.tenant_id, c.version, c.short_id, c.title, c.owner_id, c.message_count,
@@ -92,30 +92,3 @@ async def conversation_by_short_id(viewer: Viewer, short_id: str) -> Conversatio
         storable(short_id, "by", "shortId"),
     )
     return rows[0] if rows else None
-
-
-def _of_user(viewer: Viewer, user: str) -> str:
-    return f"""FROM participants p JOIN conversations c
-            ON c.tenant_id = $1 AND c.id = p.conversation_id {JOIN_ME}
-        WHERE p.tenant_id = $1 AND p.user_id = {user} AND {sees_conversation(viewer)}
-        AND c.deleted_at IS NULL"""
-
-
-async def conversations_by_user(
-    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
-) -> list[Slice[ConversationRow]]:
-    """The conversations that a person takes part in, as far as the viewer sees them."""
-    sql = f"SELECT {COLUMNS} {_of_user(viewer, 'parent.id')}"
-    return await fetch_pages(ConversationRow, sql, RECENT, keys, viewer.tenant_id, viewer.user_id)
-
-
-async def conversation_counts_by_user(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
-    rows = await DB.fetch(
-        CountRow,
-        f"SELECT p.user_id AS id, count(*) AS total {_of_user(viewer, 'ANY($3)')}"
-        " GROUP BY p.user_id",
-        viewer.tenant_id,
-        viewer.user_id,
-        ids,
-    )
-    return counts_by_key(rows, ids)

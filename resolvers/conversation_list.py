@@ -9,21 +9,35 @@ many they are: so one plan is good for everybody.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from core.text import pattern
 from core.viewer import Viewer
-from resolvers.access import sees_deleted, takes_part
-from resolvers.conversation import LISTED, READ_COUNT, ConversationOrder, ConversationRow
-from resolvers.paging import CountRow, Order, Page, PageArguments, Slice, paged, sliced
+from resolvers.access import ONE_BY_ONE, sees_deleted, takes_part
+from resolvers.conversation import (
+    LISTED,
+    READ_COUNT,
+    RECENT,
+    ConversationOrder,
+    ConversationRow,
+)
+from resolvers.loading import counts_by_key
+from resolvers.paging import (
+    CountRow,
+    Order,
+    Page,
+    PageArguments,
+    Slice,
+    fetch_paged,
+    paged,
+    sliced,
+)
 from tables.engine import DB
 
 FEW, MANY = 100, 1_000
 """Conversations: up to so many are looked up, and from so many on, each is asked."""
-
-_ONE_BY_ONE = "OFFSET 0"
-"""Ends a query that is asked for each row: never a join, which would first read all there is."""
 
 _OF_PARTICIPANT = """SELECT p.conversation_id FROM participants p
     WHERE p.tenant_id = $1 AND p.user_id = {user}"""
@@ -53,7 +67,7 @@ async def list_conversations(
     wanted: ConversationFilter = ConversationFilter(),
 ) -> Slice[ConversationRow]:
     page = arguments.page(order.value)
-    conditions, values = _conditions(viewer, wanted, _ONE_BY_ONE)
+    conditions, values = _conditions(viewer, wanted, ONE_BY_ONE)
     statement, parameters = _page(conditions, order.value, page, values)
     rows = await DB.fetch(ConversationRow, statement, *parameters)
 
@@ -63,6 +77,35 @@ async def list_conversations(
         return row.total
 
     return sliced(rows, order.value, page).counted(count)
+
+
+async def conversations_by_user(
+    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
+) -> list[Slice[ConversationRow]]:
+    """The conversations that a person takes part in, as far as the viewer sees them."""
+    conditions = _of_parent(viewer, ONE_BY_ONE)
+    page_of = partial(_page, conditions, RECENT)
+    return await fetch_paged(
+        ConversationRow, page_of, RECENT, keys, viewer.tenant_id, viewer.user_id
+    )
+
+
+async def conversation_counts_by_user(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
+    rows = await DB.fetch(
+        CountRow,
+        f"""SELECT parent.id, counted.total FROM unnest($3::uuid[]) AS parent (id)
+        CROSS JOIN LATERAL ({_count(_of_parent(viewer, ""))}) AS counted""",
+        viewer.tenant_id,
+        viewer.user_id,
+        ids,
+    )
+    return counts_by_key(rows, ids)
+
+
+def _of_parent(viewer: Viewer, one_by_one: str) -> list[Condition]:
+    """On the conversations of `parent.id`."""
+    conditions, _ = _conditions(viewer, ConversationFilter(), one_by_one)
+    return [*conditions, _of_participant("parent.id", one_by_one)]
 
 
 def _conditions(
@@ -75,15 +118,12 @@ def _conditions(
         values.append(value)
         return f"${len(values)}"
 
-    def of_participant(user: str) -> Condition:
-        return Condition(takes_part(user, one_by_one), _OF_PARTICIPANT.format(user=user))
-
     deleted = sees_deleted(viewer, "c", include_deleted=wanted.include_deleted)
     found = [Condition(f"$2::uuid IS NOT NULL AND {deleted}")]
     if not viewer.is_admin or wanted.has_unread:
-        found.append(of_participant("$2"))
+        found.append(_of_participant("$2", one_by_one))
     if wanted.participant_id is not None:
-        found.append(of_participant(given(wanted.participant_id)))
+        found.append(_of_participant(given(wanted.participant_id), one_by_one))
     if wanted.owner_id is not None:
         owner = given(wanted.owner_id)
         found.append(Condition(f"c.owner_id = {owner}", _OF_OWNER.format(user=owner)))
@@ -94,6 +134,10 @@ def _conditions(
         unread = f"coalesce(c.message_count > {READ_COUNT}, false)"
         found.append(Condition(f"{unread} = {given(wanted.has_unread)}"))
     return found, values
+
+
+def _of_participant(user: str, one_by_one: str) -> Condition:
+    return Condition(takes_part(user, one_by_one), _OF_PARTICIPANT.format(user=user))
 
 
 def _page(
@@ -133,7 +177,7 @@ def _ways(conditions: Sequence[Condition]) -> Sequence[str]:
     remaining = _all(conditions if len(selecting) > 1 else others)
     return [
         f"""SELECT c.* FROM unnest((SELECT ids FROM fewest)) AS one (id) CROSS JOIN LATERAL (
-            SELECT * FROM conversations c WHERE c.tenant_id = $1 AND c.id = one.id {_ONE_BY_ONE}) c
+            SELECT * FROM conversations c WHERE c.tenant_id = $1 AND c.id = one.id {ONE_BY_ONE}) c
         WHERE {number} <= {FEW} AND {remaining}""",
         f"""SELECT c.* FROM conversations c WHERE c.tenant_id = $1
         AND c.id = ANY ((SELECT ids FROM fewest)::uuid[])

@@ -60,10 +60,11 @@ async def documents_used_by(tenant_id: UUID, ids: Sequence[UUID]) -> list[list[D
     """As `documents_by_message`, which are the same for all members."""
     rows = await DB.fetch(
         DocumentRow,
-        f"""SELECT md.message_id, {COLUMNS} FROM message_documents md
-        JOIN documents d ON d.tenant_id = $1 AND d.id = md.document_id
+        f"""SELECT md.message_id, d.* FROM message_documents md CROSS JOIN LATERAL (
+            SELECT {COLUMNS} FROM documents d
+            WHERE d.tenant_id = $1 AND d.id = md.document_id AND d.deleted_at IS NULL OFFSET 0) AS d
         WHERE md.tenant_id = $1 AND md.message_id = ANY($2) AND md.position < {MAX_CITATIONS}
-        AND d.deleted_at IS NULL ORDER BY md.message_id, md.position""",
+        ORDER BY md.message_id, md.position""",
         tenant_id,
         ids,
     )

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from math import isfinite
 from operator import itemgetter
@@ -226,12 +227,23 @@ async def fetch_pages(
 ) -> list[Slice[RowType]]:
     """A page for each (parent id, page): one statement for all parents that ask the same page.
     `sql` names the parent `parent.id`; the last of its parameters is the array of parents."""
+    return await fetch_paged(row, partial(paged, sql, order), order, keys, *arguments)
+
+
+async def fetch_paged(
+    row: type[RowType],
+    page_of: Callable[[Page, Sequence[object]], tuple[str, Any]],
+    order: Order,
+    keys: Sequence[tuple[UUID, Page]],
+    *arguments: object,
+) -> list[Slice[RowType]]:
+    """As `fetch_pages`; `page_of` makes a page's statement and its parameters."""
     found: dict[tuple[UUID, Page], list[RowType]] = {key: [] for key in keys}
     parents_by_page: dict[Page, list[UUID]] = {}
     for parent, page in keys:
         parents_by_page.setdefault(page, []).append(parent)
     for page, parents in parents_by_page.items():
-        lateral, parameters = paged(sql, order, page, [*arguments, parents])
+        lateral, parameters = page_of(page, [*arguments, parents])
         rows = await DB.fetch(
             row,
             f"SELECT parent.id AS parent_id, child.*"

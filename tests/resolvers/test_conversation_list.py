@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 from core.viewer import TenantRole, Viewer
 from resolvers import conversation_list
 from resolvers.conversation import ConversationOrder
-from resolvers.conversation_list import ConversationFilter, list_conversations
-from resolvers.paging import PageArguments
+from resolvers.conversation_list import (
+    ConversationFilter,
+    conversation_counts_by_user,
+    conversations_by_user,
+    list_conversations,
+)
+from resolvers.paging import Page, PageArguments
 from tables.engine import DB
 from tests.conftest import Database
 from tests.graph import START, Cast
@@ -29,6 +34,7 @@ WAYS = {
 """FEW and MANY; the last ones send people different ways."""
 
 SIZE = 40
+RECENT = ConversationOrder.LAST_MESSAGE_AT_DESC
 EVERYTHING = ConversationFilter(include_deleted=True)
 
 
@@ -164,6 +170,34 @@ async def test_any_page(place: Place, data: st.DataObject) -> None:
     expected = window[:limit] if forward else window[-limit:]
     assert [row.id for row in page.nodes] == [talk.id for talk in expected]
     assert page.has_more == (len(window) > limit)
+
+
+@given(data=st.data())
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+async def test_those_of_several_people(place: Place, data: st.DataObject) -> None:
+    user, role = data.draw(st.sampled_from(place.people)), data.draw(st.sampled_from(TenantRole))
+    viewer = Viewer(user, uuid4(), place.tenant_id, role)
+    page = Page(data.draw(st.integers(1, SIZE)), backward=data.draw(st.booleans()))
+    few, many = data.draw(st.sampled_from(list(WAYS.values())))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(conversation_list, "FEW", few)
+        patched.setattr(conversation_list, "MANY", many)
+        async with DB.tenant(place.tenant_id):
+            keys = [(person, page) for person in place.people]
+            slices = await conversations_by_user(viewer, keys)
+            counts = await conversation_counts_by_user(viewer, place.people)
+    for person, found, count in zip(place.people, slices, counts, strict=True):
+        wanted = ConversationFilter(participant_id=person)
+        shown = [talk for talk in place.talks if talk.is_shown(viewer, wanted)]
+        shown.sort(key=lambda talk: talk.key(RECENT), reverse=True)
+        expected = shown[-page.limit :] if page.backward else shown[: page.limit]
+        assert [row.id for row in found.nodes] == [talk.id for talk in expected]
+        assert found.has_more == (len(shown) > page.limit)
+        assert count == len(shown)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

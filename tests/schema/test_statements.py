@@ -123,7 +123,7 @@ CASES = {
         ),
         [
             *BARE,
-            *("memberships", "tenants", "participants", "count participants"),
+            *("memberships", "tenants", "conversations", "count conversations"),
             *("documents", "message_documents", "count message_documents", "conversations"),
         ],
     ),

@@ -8,7 +8,8 @@ import pytest
 
 from core.viewer import TenantRole, Viewer
 from resolvers.conversation import conversations_by_id
-from resolvers.document import contents_by_document, documents_by_id
+from resolvers.conversation_list import conversations_by_user
+from resolvers.document import contents_by_document, documents_by_id, documents_by_message
 from resolvers.membership import memberships_by_user
 from resolvers.message import messages_by_conversation, messages_by_id
 from resolvers.message_sending import send_message
@@ -36,6 +37,11 @@ FILL = """
         SELECT tenant_id, id, 1, 0, 'SYSTEM', 'Hello' FROM conversations;
     INSERT INTO documents (tenant_id, filename, content_type, content)
         SELECT tenant_id, 'notes.md', 'text/markdown', 'notes' FROM conversations;
+    INSERT INTO message_documents (tenant_id, message_id, document_id, position)
+        SELECT tenant_id, m.id, d.id, 0 FROM
+        (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM messages) AS m JOIN
+        (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM documents) AS d
+        USING (tenant_id, n);
     VACUUM ANALYZE
 """
 FEW = 5
@@ -67,6 +73,7 @@ async def test_by_key(ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatc
     (tenant,), talks = ids["tenants"], ids["conversations"]
     viewer = Viewer(ids["people"][0], uuid4(), tenant, TenantRole.MEMBER)
     pages = [(talk, Page(20)) for talk in talks]
+    people = [(viewer.user_id, Page(5))]
     statements = sent(monkeypatch)
     async with DB.tenant(tenant):
         assert all(await users_by_id(viewer, ids["people"]))
@@ -75,8 +82,10 @@ async def test_by_key(ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatc
         assert all(await messages_by_id(viewer, ids["messages"]))
         assert all(await documents_by_id(viewer, ids["documents"]))
         assert all(await contents_by_document(viewer, ids["documents"]))
+        assert all(await documents_by_message(viewer, ids["messages"]))
         assert all(slice.nodes for slice in await participants_by_conversation(viewer, pages))
         assert all(slice.nodes for slice in await messages_by_conversation(viewer, pages))
+        assert all(slice.nodes for slice in await conversations_by_user(viewer, people))
         for statement, values in list(statements):
             found = await plan(
                 statement.replace("LIMIT $3", "LIMIT ($3)::bigint"), values, AS_IT_IS
