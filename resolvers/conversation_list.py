@@ -144,7 +144,7 @@ def _page(
     conditions: Sequence[Condition], order: Order, page: Page, values: Sequence[object]
 ) -> tuple[str, Sequence[object]]:
     """A statement and its parameters."""
-    ways = [paged(way, order, page, values) for way in _ways(conditions)]
+    ways = [paged(way, order, page, values) for way in _ways(conditions, FEW)]
     found = _union(way for way, _ in ways)
     sort = order.sort(backward=page.backward)
     _, parameters = ways[0]
@@ -152,7 +152,8 @@ def _page(
 
 
 def _count(conditions: Sequence[Condition]) -> str:
-    return f"{_fewest(conditions)} SELECT count(*) AS total FROM {_union(_ways(conditions))}"
+    ways = _ways(conditions, MANY)  # all are looked at: there is nothing to gain from an order
+    return f"{_fewest(conditions)} SELECT count(*) AS total FROM {_union(ways)}"
 
 
 def _fewest(conditions: Iterable[Condition]) -> str:
@@ -166,24 +167,23 @@ def _fewest(conditions: Iterable[Condition]) -> str:
         ORDER BY cardinality(ids) LIMIT 1)"""
 
 
-def _ways(conditions: Sequence[Condition]) -> Sequence[str]:
-    """One of them has rows."""
-    walk = f"SELECT c.* FROM conversations c WHERE c.tenant_id = $1 AND {_all(conditions)}"
+def _ways(conditions: Sequence[Condition], few: int) -> Sequence[str]:
+    """One of them has rows. IS TRUE and OFFSET 0 keep PostgreSQL from making joins of them, which
+    it would choose by what most workspaces are like."""
+    all_there_are = "SELECT c.* FROM conversations c WHERE c.tenant_id = $1"
+    walk = f"{all_there_are} AND {_all(conditions)}"
     selecting = [condition for condition in conditions if condition.ids]
     if not selecting:
         return [walk]
     number = "(SELECT cardinality(ids) FROM fewest)"
     others = [condition for condition in conditions if not condition.ids]
     remaining = _all(conditions if len(selecting) > 1 else others)
-    return [
-        f"""SELECT c.* FROM unnest((SELECT ids FROM fewest)) AS one (id) CROSS JOIN LATERAL (
+    look_up = f"""SELECT c.* FROM unnest((SELECT ids FROM fewest)) AS one (id) CROSS JOIN LATERAL (
             SELECT * FROM conversations c WHERE c.tenant_id = $1 AND c.id = one.id {ONE_BY_ONE}) c
-        WHERE {number} <= {FEW} AND {remaining}""",
-        f"""SELECT c.* FROM conversations c WHERE c.tenant_id = $1
-        AND c.id = ANY ((SELECT ids FROM fewest)::uuid[])
-        AND {number} > {FEW} AND {number} <= {MANY} AND {remaining}""",
-        f"{walk} AND {number} > {MANY}",
-    ]
+        WHERE {number} <= {few} AND {remaining}"""
+    compare = f"""{all_there_are} AND (c.id IN (SELECT unnest(ids) FROM fewest)) IS TRUE
+        AND {number} > {few} AND {number} <= {MANY} AND {remaining}"""
+    return [look_up, compare, f"{walk} AND {number} > {MANY}"]
 
 
 def _union(ways: Iterable[str]) -> str:
