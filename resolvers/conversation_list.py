@@ -54,7 +54,8 @@ class ConversationFilter:
 
 
 class Condition(NamedTuple):
-    """On conversations `c`. `ids` selects all of which it is true, where an index has them."""
+    """On conversations `c`. `ids` selects all of which it is true, where an index has them, and no
+    others: of those that it selects, the condition is not asked again."""
 
     sql: str
     ids: str = ""
@@ -177,6 +178,7 @@ def _ways(conditions: Sequence[Condition], few: int) -> Sequence[str]:
         return [walk]
     number = "(SELECT cardinality(ids) FROM fewest)"
     others = [condition for condition in conditions if not condition.ids]
+    # Which of several has selected the fewest is not known before it runs: then all are asked.
     remaining = _all(conditions if len(selecting) > 1 else others)
     look_up = f"""SELECT c.* FROM unnest((SELECT ids FROM fewest)) AS one (id) CROSS JOIN LATERAL (
             SELECT * FROM conversations c WHERE c.tenant_id = $1 AND c.id = one.id {ONE_BY_ONE}) c
