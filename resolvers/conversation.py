@@ -1,32 +1,28 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
 from core.errors import NotFound
-from core.text import pattern, storable
+from core.text import storable
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
 from resolvers.conversation_locking import NO_CONVERSATION
-from resolvers.loading import by_key, counts_by_key
+from resolvers.loading import by_key
 from resolvers.message_change import Cursors
-from resolvers.paging import (
-    CountRow,
-    Key,
-    Order,
-    Page,
-    PageArguments,
-    Slice,
-    fetch_page,
-    fetch_pages,
-)
+from resolvers.paging import Key, Order
 from tables.engine import DB, Row
 
-COLUMNS = """c.id, c.tenant_id, c.version, c.short_id, c.title, c.owner_id, c.message_count,
+_STORED = """c.id, c.tenant_id, c.version, c.short_id, c.title, c.owner_id, c.message_count,
     c.last_message_at, c.created_at, c.updated_at, c.deleted_at,
-    coalesce(c.last_message_at, c.created_at) AS recent_at,
-    coalesce(greatest(c.message_count - me.read_count, 0), 0) AS unread_count"""
+    coalesce(c.last_message_at, c.created_at) AS recent_at"""
+_UNREAD = "coalesce(greatest(c.message_count - {}, 0), 0) AS unread_count"
+COLUMNS = f"{_STORED}, {_UNREAD.format('me.read_count')}"
+
+READ_COUNT = """(SELECT me.read_count FROM participants me
+    WHERE me.tenant_id = $1 AND me.conversation_id = c.id AND me.user_id = $2)"""
+LISTED = f"{_STORED}, {_UNREAD.format(READ_COUNT)}"
+"""Without JOIN_ME: looked up for the rows of a page only."""
 
 _ID = Key("c.id", "id", "uuid")
 _RECENT = Key("coalesce(c.last_message_at, c.created_at)", "recent_at", "timestamptz")
@@ -57,15 +53,6 @@ class ConversationRow(Row):
         return Cursors(self.tenant_id, self.id).cursor(self.version)
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationFilter:
-    owner_id: UUID | None = None
-    participant_id: UUID | None = None
-    title_contains: str | None = None
-    has_unread: bool | None = None
-    include_deleted: bool = False
-
-
 def _source(viewer: Viewer, *, include_deleted: bool = False) -> str:
     return f"""FROM conversations c {JOIN_ME} WHERE c.tenant_id = $1
         AND {sees_conversation(viewer)}
@@ -77,7 +64,9 @@ async def conversations_by_id(
 ) -> list[ConversationRow | None]:
     rows = await DB.fetch(
         ConversationRow,
-        f"SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)} AND c.id = ANY($3)",
+        f"""SELECT c.* FROM unnest($3::uuid[]) AS one (id) CROSS JOIN LATERAL (
+            SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)}
+            AND c.id = one.id OFFSET 0) AS c""",
         viewer.tenant_id,
         viewer.user_id,
         ids,
@@ -103,61 +92,3 @@ async def conversation_by_short_id(viewer: Viewer, short_id: str) -> Conversatio
         storable(short_id, "by", "shortId"),
     )
     return rows[0] if rows else None
-
-
-async def list_conversations(
-    viewer: Viewer,
-    arguments: PageArguments,
-    order: ConversationOrder = ConversationOrder.LAST_MESSAGE_AT_DESC,
-    wanted: ConversationFilter = ConversationFilter(),
-) -> Slice[ConversationRow]:
-    source = _source(viewer, include_deleted=wanted.include_deleted)
-    values: list[object] = [viewer.tenant_id, viewer.user_id]
-    for condition, value in _conditions(wanted):
-        if value is not None:
-            values.append(value)
-            source += f" AND {condition.format(f'${len(values)}')}"
-    page = arguments.page(order.value)
-    return await fetch_page(ConversationRow, COLUMNS, source, order.value, page, *values)
-
-
-def _conditions(wanted: ConversationFilter) -> list[tuple[str, object]]:
-    """With a value that is None where it is not asked for."""
-    title = wanted.title_contains
-    return [
-        ("c.owner_id = {}::uuid", wanted.owner_id),
-        (
-            """EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
-            AND p.conversation_id = c.id AND p.user_id = {}::uuid)""",
-            wanted.participant_id,
-        ),
-        ("c.title ILIKE {}", None if title is None else pattern(title, "filter", "titleContains")),
-        ("coalesce(c.message_count > me.read_count, false) = {}::bool", wanted.has_unread),
-    ]
-
-
-def _of_user(viewer: Viewer, user: str) -> str:
-    return f"""FROM participants p JOIN conversations c
-            ON c.tenant_id = $1 AND c.id = p.conversation_id {JOIN_ME}
-        WHERE p.tenant_id = $1 AND p.user_id = {user} AND {sees_conversation(viewer)}
-        AND c.deleted_at IS NULL"""
-
-
-async def conversations_by_user(
-    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
-) -> list[Slice[ConversationRow]]:
-    """The conversations that a person takes part in, as far as the viewer sees them."""
-    sql = f"SELECT {COLUMNS} {_of_user(viewer, 'parent.id')}"
-    return await fetch_pages(ConversationRow, sql, RECENT, keys, viewer.tenant_id, viewer.user_id)
-
-
-async def conversation_counts_by_user(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
-    rows = await DB.fetch(
-        CountRow,
-        f"SELECT p.user_id AS id, count(*) AS total {_of_user(viewer, 'ANY($3)')}"
-        " GROUP BY p.user_id",
-        viewer.tenant_id,
-        viewer.user_id,
-        ids,
-    )
-    return counts_by_key(rows, ids)

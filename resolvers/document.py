@@ -29,8 +29,9 @@ class ContentRow(Row):
 async def documents_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[DocumentRow | None]:
     rows = await DB.fetch(
         DocumentRow,
-        f"SELECT {COLUMNS} FROM documents d"
-        " WHERE d.tenant_id = $1 AND d.id = ANY($2) AND d.deleted_at IS NULL",
+        f"""SELECT d.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
+            FROM documents d WHERE d.tenant_id = $1 AND d.id = one.id AND d.deleted_at IS NULL
+            OFFSET 0) AS d""",
         viewer.tenant_id,
         ids,
     )
@@ -41,7 +42,9 @@ async def contents_by_document(viewer: Viewer, ids: Sequence[UUID]) -> list[str 
     """Of documents that the viewer is known to see."""
     rows = await DB.fetch(
         ContentRow,
-        "SELECT d.id, d.content FROM documents d WHERE d.tenant_id = $1 AND d.id = ANY($2)",
+        """SELECT d.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (
+            SELECT d.id, d.content FROM documents d
+            WHERE d.tenant_id = $1 AND d.id = one.id OFFSET 0) AS d""",
         viewer.tenant_id,
         ids,
     )
@@ -57,10 +60,11 @@ async def documents_used_by(tenant_id: UUID, ids: Sequence[UUID]) -> list[list[D
     """As `documents_by_message`, which are the same for all members."""
     rows = await DB.fetch(
         DocumentRow,
-        f"""SELECT md.message_id, {COLUMNS} FROM message_documents md
-        JOIN documents d ON d.tenant_id = $1 AND d.id = md.document_id
+        f"""SELECT md.message_id, d.* FROM message_documents md CROSS JOIN LATERAL (
+            SELECT {COLUMNS} FROM documents d
+            WHERE d.tenant_id = $1 AND d.id = md.document_id AND d.deleted_at IS NULL OFFSET 0) AS d
         WHERE md.tenant_id = $1 AND md.message_id = ANY($2) AND md.position < {MAX_CITATIONS}
-        AND d.deleted_at IS NULL ORDER BY md.message_id, md.position""",
+        ORDER BY md.message_id, md.position""",
         tenant_id,
         ids,
     )

@@ -14,6 +14,8 @@ BY_JOINING = Order(
     "membership", (Key("m.created_at", "created_at", "timestamptz"), Key("m.id", "id", "uuid"))
 )
 
+_JOIN_PERSON = "JOIN tenant_users u ON u.tenant_id = $1 AND u.id = m.user_id"
+
 MAX_MEMBERSHIPS = 100
 
 
@@ -64,8 +66,9 @@ async def list_members(
     return await fetch_page(
         MembershipRow,
         COLUMNS,
-        f"""FROM memberships m JOIN tenant_users u ON u.tenant_id = $1 AND u.id = m.user_id
-        WHERE m.tenant_id = $1 AND m.is_active AND {matches_person(viewer)}
+        f"""FROM memberships m {"" if search is None else _JOIN_PERSON}
+        WHERE m.tenant_id = $1 AND m.is_active
+        AND {"$2::text IS NULL" if search is None else matches_person(viewer)}
         AND ($3::text[] IS NULL OR m.role = ANY($3))""",
         BY_JOINING,
         arguments.page(BY_JOINING),

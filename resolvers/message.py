@@ -4,7 +4,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.viewer import Viewer
-from resolvers.access import JOIN_ME, sees_conversation
+from resolvers.access import sees_each
 from resolvers.loading import by_key, counts_by_key
 from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
 from tables.engine import DB, Row
@@ -21,7 +21,6 @@ NEWEST = Order(
     (Key("m.created_at", "created_at", "timestamptz"), Key("m.id", "id", "uuid")),
     descending=True,
 )
-LAST = Page(1, backward=True)
 
 
 class MessageRole(StrEnum):
@@ -39,15 +38,16 @@ class MessageRow(Row):
 
 def seen_messages(viewer: Viewer) -> str:
     """Messages `m` that are not deleted, of conversations `c` that the viewer sees."""
-    return f"""JOIN conversations c ON c.tenant_id = $1 AND c.id = m.conversation_id {JOIN_ME}
+    return f"""JOIN conversations c ON c.tenant_id = $1 AND c.id = m.conversation_id
         WHERE m.tenant_id = $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL
-        AND {sees_conversation(viewer)}"""
+        AND {sees_each(viewer)}"""
 
 
 async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow | None]:
     rows = await DB.fetch(
         MessageRow,
-        f"SELECT {COLUMNS} FROM messages m {seen_messages(viewer)} AND m.id = ANY($3)",
+        f"""SELECT m.* FROM unnest($3::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
+            FROM messages m {seen_messages(viewer)} AND m.id = one.id OFFSET 0) AS m""",
         viewer.tenant_id,
         viewer.user_id,
         ids,
@@ -91,8 +91,15 @@ async def last_messages_by_conversation(
     viewer: Viewer, ids: Sequence[UUID]
 ) -> list[MessageRow | None]:
     """Of conversations that the viewer is known to see."""
-    slices = await messages_by_conversation(viewer, [(id, LAST) for id in ids])
-    return [slice.nodes[0] if slice.nodes else None for slice in slices]
+    rows = await DB.fetch(
+        MessageRow,
+        f"""SELECT last.* FROM unnest($2::uuid[]) AS parent (id) CROSS JOIN LATERAL (
+            {_OF_CONVERSATION} AND m.deleted_at IS NULL
+            ORDER BY m.sequence DESC LIMIT 1) AS last""",
+        viewer.tenant_id,
+        ids,
+    )
+    return by_key(rows, ids, "conversation_id")
 
 
 async def messages_by_document(

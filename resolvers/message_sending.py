@@ -82,7 +82,8 @@ WITH standing AS (
         ON m.tenant_id = $1 AND m.conversation_id = $3 AND m.idempotency_key = $9
 ), cited AS (
     SELECT d.id, given.position FROM unnest($8::uuid[]) WITH ORDINALITY AS given (id, position)
-    JOIN documents d ON d.tenant_id = $1 AND d.id = given.id AND d.deleted_at IS NULL
+    CROSS JOIN LATERAL (SELECT d.id FROM documents d
+        WHERE d.tenant_id = $1 AND d.id = given.id AND d.deleted_at IS NULL OFFSET 0) AS d
 ), locked AS (
     UPDATE conversations c SET last_sequence = c.last_sequence + 1, version = c.version + 1,
         message_count = c.message_count + 1,
@@ -114,7 +115,8 @@ WITH standing AS (
     SELECT $1, said.id, cited.id, cited.position - 1 FROM said CROSS JOIN cited
 )
 SELECT sent.*, {_AUTHOR} FROM (SELECT * FROM said UNION ALL SELECT * FROM earlier) AS sent
-    LEFT JOIN tenant_users u ON u.tenant_id = $1 AND u.id = sent.author_id"""
+    LEFT JOIN LATERAL (SELECT * FROM tenant_users u
+        WHERE u.tenant_id = $1 AND u.id = sent.author_id OFFSET 0) AS u ON true"""
 
 
 async def send_message(

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from math import isfinite
 from operator import itemgetter
@@ -44,6 +45,11 @@ class Order:
     name: str
     keys: tuple[Key, ...]
     descending: bool = False
+
+    def sort(self, *, backward: bool) -> str:
+        """For ORDER BY."""
+        direction = "DESC" if self.descending is not backward else "ASC"
+        return ", ".join(f"{key.sql} {direction}" for key in self.keys)
 
     def cursor(self, row: Any) -> str:
         values = [_to_json(row[key.column]) for key in self.keys]
@@ -169,7 +175,7 @@ class Slice(Generic[RowType]):
         return self.order.cursor(self.nodes[-1]) if self.nodes else None
 
 
-def _paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tuple[str, Any]:
+def paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tuple[str, Any]:
     """The statement of one page, and its parameters. One row more tells whether there are more."""
     parameters = list(arguments)
     keys = ", ".join(key.sql for key in order.keys)
@@ -179,13 +185,12 @@ def _paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> t
             parameters += position
             values = ", ".join(f"${n}::{key.type}" for n, key in enumerate(order.keys, start))
             sql += f" AND ({keys}) {'>' if ahead is not order.descending else '<'} ({values})"
-    direction = "DESC" if order.descending is not page.backward else "ASC"
     parameters.append(page.limit + 1)
-    sort = ", ".join(f"{key.sql} {direction}" for key in order.keys)
+    sort = order.sort(backward=page.backward)
     return f"{sql} ORDER BY {sort} LIMIT ${len(parameters)}", parameters
 
 
-def _slice(rows: list[RowType], order: Order, page: Page) -> Slice[RowType]:
+def sliced(rows: list[RowType], order: Order, page: Page) -> Slice[RowType]:
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
     return Slice(rows[::-1] if page.backward else rows, order, page, has_more)
@@ -202,14 +207,14 @@ async def fetch_page(
     row: type[RowType], columns: str, source: str, order: Order, page: Page, *arguments: object
 ) -> Slice[RowType]:
     """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
-    statement, parameters = _paged(f"SELECT {columns} {source}", order, page, arguments)
-    rows = await DB.fetch_planned(row, statement, *parameters)
+    statement, parameters = paged(f"SELECT {columns} {source}", order, page, arguments)
+    rows = await DB.fetch(row, statement, *parameters)
 
     async def count() -> int:
         counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)
         return counted[0].total
 
-    return _slice(rows, order, page).counted(count)
+    return sliced(rows, order, page).counted(count)
 
 
 async def fetch_pages(
@@ -221,12 +226,23 @@ async def fetch_pages(
 ) -> list[Slice[RowType]]:
     """A page for each (parent id, page): one statement for all parents that ask the same page.
     `sql` names the parent `parent.id`; the last of its parameters is the array of parents."""
+    return await fetch_paged(row, partial(paged, sql, order), order, keys, *arguments)
+
+
+async def fetch_paged(
+    row: type[RowType],
+    page_of: Callable[[Page, Sequence[object]], tuple[str, Any]],
+    order: Order,
+    keys: Sequence[tuple[UUID, Page]],
+    *arguments: object,
+) -> list[Slice[RowType]]:
+    """As `fetch_pages`; `page_of` makes a page's statement and its parameters."""
     found: dict[tuple[UUID, Page], list[RowType]] = {key: [] for key in keys}
     parents_by_page: dict[Page, list[UUID]] = {}
     for parent, page in keys:
         parents_by_page.setdefault(page, []).append(parent)
     for page, parents in parents_by_page.items():
-        lateral, parameters = _paged(sql, order, page, [*arguments, parents])
+        lateral, parameters = page_of(page, [*arguments, parents])
         rows = await DB.fetch(
             row,
             f"SELECT parent.id AS parent_id, child.*"
@@ -236,4 +252,4 @@ async def fetch_pages(
         )
         for parent, children in groupby(rows, key=itemgetter("parent_id")):
             found[parent, page] = list(children)
-    return [_slice(found[key], order, key[1]) for key in keys]
+    return [sliced(found[key], order, key[1]) for key in keys]

@@ -43,7 +43,8 @@ async def tenant_users(tenant_id: UUID, ids: Sequence[UUID]) -> list[UserRow | N
     """As `users_by_id`, which are the same for all members."""
     rows = await DB.fetch(
         UserRow,
-        f"SELECT {COLUMNS} FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = ANY($2)",
+        f"""SELECT u.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
+            FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id OFFSET 0) AS u""",
         tenant_id,
         ids,
     )
@@ -91,7 +92,8 @@ async def participants_by_conversation(
     viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
 ) -> list[Slice[UserRow]]:
     sql = f"""SELECT {COLUMNS}, p.created_at AS joined_at, p.id AS participant_id
-        FROM participants p JOIN tenant_users u ON u.tenant_id = $1 AND u.id = p.user_id
+        FROM participants p CROSS JOIN LATERAL (
+            SELECT * FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = p.user_id OFFSET 0) AS u
         WHERE p.tenant_id = $1 AND p.conversation_id = parent.id"""
     return await fetch_pages(UserRow, sql, BY_JOINING, keys, viewer.tenant_id)
 

@@ -5,8 +5,8 @@ from uuid import UUID
 import strawberry
 from strawberry.types.field import StrawberryField
 
-from resolvers.conversation import ConversationFilter as Filter
 from resolvers.conversation import ConversationOrder
+from resolvers.conversation_list import ConversationFilter as Filter
 from resolvers.message import (
     BY_SEQUENCE,
     all_messages_by_conversation,

@@ -10,8 +10,8 @@ from resolvers.conversation import (
     ConversationRow,
     conversation_by_short_id,
     conversations_by_id,
-    list_conversations,
 )
+from resolvers.conversation_list import list_conversations
 from resolvers.document import DocumentRow, documents_by_id
 from resolvers.document_search import list_documents
 from resolvers.loading import Batch

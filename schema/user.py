@@ -5,11 +5,8 @@ import strawberry
 
 from core.viewer import Viewer
 from resolvers.access import sees_private
-from resolvers.conversation import (
-    RECENT,
-    conversation_counts_by_user,
-    conversations_by_user,
-)
+from resolvers.conversation import RECENT
+from resolvers.conversation_list import conversation_counts_by_user, conversations_by_user
 from resolvers.membership import memberships_by_user
 from schema.context import Context, Info
 from schema.loading import Loaded

@@ -35,10 +35,9 @@ __all__ = [
 
 
 # PostgreSQL takes a plan for the values at hand to be cheaper, and then is as long in planning a
-# page, each time it is asked for, as in reading it. Our statements name a workspace and keys: what
-# is best does not depend on which. `fetch_planned` is for those of which that is not so.
+# page, each time it is asked for, as in reading it. Our statements are written so that one plan is
+# good for all values.
 PREPARED = {"plan_cache_mode": "force_generic_plan"}
-PLANNED = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 
 class UnsafeLogin(RuntimeError):
@@ -177,17 +176,6 @@ class TenantEngine(LazyEngine):
     async def fetch(self, row: type[RowType], query: str, *args: object) -> list[RowType]:
         """Runs one statement in the current scope; rows as they come."""
         return await self._current().connection.fetch(query, *args, record_class=row)
-
-    async def fetch_planned(self, row: type[RowType], query: str, *args: object) -> list[RowType]:
-        """As `fetch`, planned for these values, as is what follows in the scope: for lists. To walk
-        an index of the workspace, or to sort what somebody takes part in, each is a thousand times
-        as slow as the other for those whom it does not suit."""
-        scope = self._current()
-        if scope.connection.has_begun:
-            await self.execute(PLANNED)
-        else:
-            scope.preamble = f"{scope.preamble}; {PLANNED}"
-        return await self.fetch(row, query, *args)
 
     async def fetch_identity(self, row: type[RowType], query: str, *args: object) -> list[RowType]:
         """As `fetch`, on users, sessions and the memberships of all tenants."""

@@ -21,7 +21,7 @@ from tests.conftest import Database
 from tests.resolvers.hubs import CALLER, SOON, Ear, Room, hub, hubs, later, viewer
 from tests.resolvers.writing import room
 from tests.schema.conftest import acme, cast, client
-from tests.tables.plans import blocks, indexes, plan, sent
+from tests.tables.plans import AS_IT_IS, blocks, indexes, plan, sent
 
 __all__ = ["acme", "cast", "client", "room"]
 
@@ -190,6 +190,6 @@ async def test_a_poll_reads_what_is_new_only(
     ids: list[UUID] = values[2]  # type: ignore[assignment]
     async with DB.tenant(room.workspace.id):
         people = f"{{{','.join(map(str, ids))}}}"
-        lines = await plan(statement, [values[0], values[1], people], "auto")
+        lines = await plan(statement, [values[0], values[1], people], AS_IT_IS)
     assert "conversations_updated" in indexes(lines)
     assert blocks(lines) < 100

@@ -1,0 +1,107 @@
+"""In a giant workspace among hundreds of small ones, what is looked up by key is: one plan for all
+of them takes its workspace to be small, and would read all of it."""
+
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from core.viewer import TenantRole, Viewer
+from resolvers.conversation import conversations_by_id
+from resolvers.conversation_list import conversations_by_user
+from resolvers.document import contents_by_document, documents_by_id, documents_by_message
+from resolvers.membership import memberships_by_user
+from resolvers.message import messages_by_conversation, messages_by_id
+from resolvers.message_sending import send_message
+from resolvers.paging import Page
+from resolvers.user import participants_by_conversation, users_by_id
+from tables.engine import DB
+from tests.conftest import Database
+from tests.tables.plans import AS_IT_IS, blocks, plan, sent
+
+FILL = """
+    SET session_replication_role = replica;
+    INSERT INTO tenants (slug, name) SELECT 'acme-' || n, 'Acme' FROM generate_series(0, 500) AS n;
+    INSERT INTO users (username) SELECT 'user-' || n FROM generate_series(1, 6000) AS n;
+    INSERT INTO memberships (tenant_id, user_id, role)
+        SELECT t.id, u.id, 'MEMBER' FROM tenants t JOIN users u ON CASE t.slug WHEN 'acme-0'
+        THEN substr(u.username, 6)::int <= 5000
+        ELSE substr(u.username, 6)::int % 500 = substr(t.slug, 6)::int - 1 END;
+    INSERT INTO conversations (tenant_id, short_id, title, last_sequence, message_count)
+        SELECT t.id, n::text, 'Talk', 1, 1
+        FROM tenants t, generate_series(1, CASE t.slug WHEN 'acme-0' THEN 5000 ELSE 5 END) AS n;
+    INSERT INTO participants (tenant_id, conversation_id, user_id)
+        SELECT c.tenant_id, c.id, m.user_id FROM conversations c JOIN LATERAL (
+            SELECT * FROM memberships m WHERE m.tenant_id = c.tenant_id LIMIT 2) AS m ON true;
+    INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content)
+        SELECT tenant_id, id, 1, 0, 'SYSTEM', 'Hello' FROM conversations;
+    INSERT INTO documents (tenant_id, filename, content_type, content)
+        SELECT tenant_id, 'notes.md', 'text/markdown', 'notes' FROM conversations;
+    INSERT INTO message_documents (tenant_id, message_id, document_id, position)
+        SELECT tenant_id, m.id, d.id, 0 FROM
+        (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM messages) AS m JOIN
+        (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM documents) AS d
+        USING (tenant_id, n);
+    VACUUM ANALYZE
+"""
+FEW = 5
+MOST = 200
+"""Blocks, for a few rows; each of the giant's tables has thousands of rows."""
+
+
+@pytest.fixture
+async def ids(db: Database) -> dict[str, list[UUID]]:
+    """By table, a few of the giant's; of people, those who take part."""
+    connection = await asyncpg.connect(user="postgres", database=db.name, host=str(db.socket))
+    for statement in FILL.split(";"):
+        await connection.execute(statement)
+    tenant = await connection.fetchval("SELECT id FROM tenants WHERE slug = 'acme-0'")
+    found = {"tenants": [tenant]}
+    for table in ("conversations", "messages", "documents"):
+        rows = await connection.fetch(
+            f"SELECT id FROM {table} WHERE tenant_id = $1 ORDER BY md5(id::text) LIMIT {FEW}",
+            tenant,
+        )
+        found[table] = [row["id"] for row in rows]
+    people = "SELECT DISTINCT user_id FROM participants WHERE tenant_id = $1"
+    found["people"] = [row["user_id"] for row in await connection.fetch(people, tenant)]
+    await connection.close()
+    return found
+
+
+async def test_by_key(ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tenant,), talks = ids["tenants"], ids["conversations"]
+    viewer = Viewer(ids["people"][0], uuid4(), tenant, TenantRole.MEMBER)
+    pages = [(talk, Page(20)) for talk in talks]
+    people = [(viewer.user_id, Page(5))]
+    statements = sent(monkeypatch)
+    async with DB.tenant(tenant):
+        assert all(await users_by_id(viewer, ids["people"]))
+        assert all(await memberships_by_user(viewer, ids["people"]))
+        assert all(await conversations_by_id(viewer, talks))
+        assert all(await messages_by_id(viewer, ids["messages"]))
+        assert all(await documents_by_id(viewer, ids["documents"]))
+        assert all(await contents_by_document(viewer, ids["documents"]))
+        assert all(await documents_by_message(viewer, ids["messages"]))
+        assert all(slice.nodes for slice in await participants_by_conversation(viewer, pages))
+        assert all(slice.nodes for slice in await messages_by_conversation(viewer, pages))
+        assert all(slice.nodes for slice in await conversations_by_user(viewer, people))
+        for statement, values in list(statements):
+            found = await plan(
+                statement.replace("LIMIT $3", "LIMIT ($3)::bigint"), values, AS_IT_IS
+            )
+            assert blocks(found) < MOST, found
+
+
+async def test_a_message_that_is_sent(
+    ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tenant,), talks, documents = ids["tenants"], ids["conversations"], ids["documents"]
+    viewer = Viewer(ids["people"][0], uuid4(), tenant, TenantRole.MEMBER)
+    statements = sent(monkeypatch)
+    sent_row = await send_message(viewer, talks[0], "Hello", used_document_ids=documents)
+    assert list(sent_row.authors) == [viewer.user_id]
+    ((statement, values),) = statements
+    async with DB.tenant(tenant):
+        found = await plan(statement, values, AS_IT_IS)
+        assert blocks(found) < MOST, found
