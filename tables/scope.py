@@ -56,10 +56,30 @@ async def _discard(pool: Pool, connection: Connection) -> None:
 class Gate:
     """Stands in for the connection of a scope: begins late, one statement at a time."""
 
-    __slots__ = ("_connection", "_lock", "_pool", "_scope", "ended", "wrong_role")
+    __slots__ = (
+        "_connection",
+        "_engine",
+        "_lock",
+        "_pool",
+        "_preamble",
+        "_role",
+        "_turns",
+        "ended",
+        "wrong_role",
+    )
 
-    def __init__(self, scope: "Scope") -> None:
-        self._scope = scope
+    def __init__(
+        self,
+        engine: "TenantEngine",
+        preamble: str,
+        role: Role,
+        turns: asyncio.Semaphore | None,
+    ) -> None:
+        """`turns` for its connection are waited for as long as it takes."""
+        self._engine = engine
+        self._preamble = preamble
+        self._role = role
+        self._turns = turns
         self._lock = asyncio.Lock()
         self._pool: Pool | None = None
         self._connection: Connection | None = None
@@ -70,11 +90,6 @@ class Gate:
     def is_used(self) -> bool:
         """Whether there is a transaction to end."""
         return self._connection is not None or self._lock.locked()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the preamble is on its way, or was sent."""
-        return self._pool is not None
 
     async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
         async with self._lock:
@@ -97,7 +112,7 @@ class Gate:
             self.wrong_role = True  # until it is back, nothing else may run or be committed
             await connection.execute(f"SET LOCAL ROLE {role}")
             rows = await connection.fetch(query, *args, record_class=record_class)
-            await connection.execute(f"SET LOCAL ROLE {self._scope.role}")
+            await connection.execute(f"SET LOCAL ROLE {self._role}")
             self.wrong_role = False
             return rows
 
@@ -110,24 +125,23 @@ class Gate:
         return self._connection
 
     async def _begin(self) -> Connection:
-        turns = self._scope.turns
-        if turns is None:
+        if self._turns is None:
             return await self._connect()
-        await turns.acquire()
+        await self._turns.acquire()
         try:
             return await self._connect()
         except BaseException:
-            turns.release()
+            self._turns.release()
             raise
 
     async def _connect(self) -> Connection:
-        self._pool = pool = self._scope.engine.running_pool()
-        timeout = self._scope.engine.acquire_timeout
+        self._pool = pool = self._engine.running_pool()
+        timeout = self._engine.acquire_timeout
         for attempt in (1, 2):
             async with asyncio.timeout(timeout):  # asyncpg's own would be a task more
                 connection = await pool.acquire()
             try:
-                await connection.execute(self._scope.preamble, timeout=timeout)
+                await connection.execute(self._preamble, timeout=timeout)
             except BaseException as error:
                 await _discard(pool, connection)
                 if attempt == 1 and isinstance(error, LOST_CONNECTION):
@@ -148,8 +162,8 @@ class Gate:
             try:
                 status = await self._give_back(self._pool, connection, command)
             finally:
-                if self._scope.turns:
-                    self._scope.turns.release()
+                if self._turns:
+                    self._turns.release()
         if status != command:  # PostgreSQL answers ROLLBACK to the COMMIT of a failed one
             raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
 
@@ -160,14 +174,14 @@ class Gate:
             await _discard(pool, connection)
             raise
         with contextlib.suppress(*LOST_CONNECTION):  # the transaction is over all the same
-            await pool.release(connection)
+            await pool.release(connection, timeout=self._engine.acquire_timeout)
         return status
 
 
 class Scope(PostgresTransaction):
     """Made by `DB.tenant(…)` and `DB.identity()`."""
 
-    __slots__ = ("changes", "preamble", "read_only", "role", "turns")
+    __slots__ = ("changes", "read_only")
 
     engine: "TenantEngine"
 
@@ -180,15 +194,11 @@ class Scope(PostgresTransaction):
         read_only: bool,
         turns: asyncio.Semaphore | None = None,
     ) -> None:
-        """`turns` for its connection are waited for as long as it takes."""
         super().__init__(engine)
         self._parent = None  # nesting is refused below, not ignored
-        self.preamble = preamble
-        self.role = role
         self.read_only = read_only
-        self.turns = turns
         self.changes: set[str] = set()
-        self.connection: Gate = Gate(self)
+        self.connection: Gate = Gate(engine, preamble, role, turns)
 
     async def __aenter__(self) -> Self:
         outer = self.engine.current_transaction.get()
