@@ -3,6 +3,7 @@ there is none. Loaders are made per operation: their cache and their viewer are 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -14,9 +15,6 @@ from core.viewer import Identity
 K = TypeVar("K")
 R = TypeVar("R")
 Batch = Callable[[Any, Sequence[K]], Awaitable[Sequence[R]]]
-Source = tuple[DataLoader[Any, None], dict[Any, Any]]
-"""Of a batch: what loads lists of keys, and what was found for each key."""
-
 Known = Mapping[Batch[Any, Any], Mapping[Any, Any]]
 """Results of batches, by key, that are the same for all viewers of a workspace."""
 
@@ -29,6 +27,7 @@ class Loaders:
     def __init__(self, known: Known = NOTHING) -> None:
         """What is known is not loaded."""
         self._known = known
+        self._task = asyncio.current_task()
         self._sources: dict[tuple[Batch[Any, Any], int], Source] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -42,17 +41,23 @@ class Loaders:
         self, batch: Batch[K, R], viewer: Identity, keys: Sequence[K]
     ) -> list[R | BaseException]:
         """Of each key the result, or the error that stands for it."""
-        loader, found = self._of(batch, viewer)
-        if unknown := tuple(key for key in keys if key not in found):
-            # One future for all of them, and of this call alone: it may be cancelled.
-            await loader.load(unknown)
+        source = self._of(batch, viewer)
+        found = source.found
+        if not all(key in found for key in keys):
+            if asyncio.current_task() is self._task:
+                # The operation itself waits for this, and for what is running already: nobody
+                # comes along who asks for more.
+                await source.find(keys)
+            else:
+                # One future for all of them, and of this call alone: it may be cancelled.
+                await source.loader.load(tuple(keys))
         return [found[key] for key in keys]
 
-    def _of(self, batch: Batch[K, R], viewer: Identity) -> Source:
+    def _of(self, batch: Batch[K, R], viewer: Identity) -> "Source":
         key = (batch, id(viewer))  # which the source keeps alive
         source = self._sources.get(key)
         if source is None:
-            source = _source(batch, viewer, self._running, self._known.get(batch, {}))
+            source = Source(batch, viewer, self._known.get(batch, {}), self._running)
             self._sources[key] = source
         return source
 
@@ -63,27 +68,43 @@ class Loaders:
             task.cancel()
 
 
-def _source(
-    batch: Batch[K, R],
-    viewer: Identity,
-    running: set[asyncio.Task[Any]],
-    known: Mapping[K, R],
-) -> Source:
-    found: dict[K, R | BaseException] = dict(known)
+class Source:
+    """Of a batch: what was found for each key."""
 
-    async def load(lists: list[tuple[K, ...]]) -> list[None]:
-        """What is asked for in one moment is one call of the batch."""
+    def __init__(
+        self,
+        batch: Batch[Any, Any],
+        viewer: Identity,
+        known: Mapping[Any, Any],
+        running: set[asyncio.Task[Any]],
+    ) -> None:
+        self.found: dict[Any, Any] = dict(known)
+        self._batch, self._viewer = batch, viewer
+        self._running = running
+        self._finding = asyncio.Lock()
+
+    @cached_property
+    def loader(self) -> DataLoader[Any, None]:
+        """Brings together what is asked for in one moment."""
+        return DataLoader(self._load, cache=False)
+
+    async def find(self, keys: Iterable[Any]) -> None:
+        async with self._finding:
+            unknown = [key for key in dict.fromkeys(keys) if key not in self.found]
+            if not unknown:
+                return
+            try:
+                results = await self._batch(self._viewer, unknown)
+                self.found.update(zip(unknown, results, strict=True))
+            except Exception as error:  # noqa: BLE001 - it stands for what was not found
+                self.found.update(dict.fromkeys(unknown, error))
+
+    async def _load(self, lists: list[tuple[Any, ...]]) -> list[None]:
         if task := asyncio.current_task():
-            running.add(task)
-            task.add_done_callback(running.discard)
-        keys = list(dict.fromkeys(chain.from_iterable(lists)))
-        try:
-            found.update(zip(keys, await batch(viewer, keys), strict=True))
-        except Exception as error:  # noqa: BLE001 - it stands for what was not found
-            found.update(dict.fromkeys(keys, error))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        await self.find(chain.from_iterable(lists))
         return [None] * len(lists)
-
-    return DataLoader(load, cache=False), found
 
 
 def by_key(rows: Iterable[R], keys: Sequence[K], column: str) -> list[R | None]:
