@@ -50,7 +50,7 @@ async def test_keys_of_one_moment_are_one_batch() -> None:
 async def test_what_an_operation_waits_for_itself_is_no_task() -> None:
     tasks: list[asyncio.Task[object] | None] = []
 
-    async def same(viewer: Identity, keys: Sequence[int]) -> list[int]:  # noqa: ARG001
+    async def same(viewer: Identity, keys: Sequence[int]) -> list[int]:
         tasks.append(asyncio.current_task())
         return list(keys)
 
@@ -61,7 +61,7 @@ async def test_what_an_operation_waits_for_itself_is_no_task() -> None:
 async def test_what_is_being_loaded_is_not_loaded_twice() -> None:
     batches: list[list[int]] = []
 
-    async def slow(viewer: Identity, keys: Sequence[int]) -> list[int]:  # noqa: ARG001
+    async def slow(viewer: Identity, keys: Sequence[int]) -> list[int]:
         batches.append(list(keys))
         await asyncio.sleep(0.01)
         return list(keys)
