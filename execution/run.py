@@ -102,11 +102,14 @@ class Run:
 
 
 async def settle(waiting: list[Waiting]) -> None:
-    first, *others = waiting
-    tasks = [asyncio.ensure_future(other.awaitable) for other in others]
+    """One alone is awaited as it is, in the operation's own task: a task costs more than to ask for
+    it. Several begin in one moment, so that loaders bring together what they ask for."""
+    if len(waiting) == 1:
+        await _settle_one(*waiting[0])
+        return
+    tasks = [asyncio.ensure_future(each.awaitable) for each in waiting]
     try:
-        await _settle_one(*first)
-        for (column, place, _), task in zip(others, tasks, strict=True):
+        for (column, place, _), task in zip(waiting, tasks, strict=True):
             await _settle_one(column, place, task)
     except BaseException:
         # Whoever cancels this cancels all of them, and waits until they have ended.

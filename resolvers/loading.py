@@ -45,9 +45,8 @@ class Loaders:
         found = source.found
         if not all(key in found for key in keys):
             if asyncio.current_task() is self._task:
-                # The operation itself waits for this, and for what is running already: nobody
-                # comes along who asks for more.
-                await source.find(keys)
+                # The operation itself waits, and for nothing else: nobody comes who asks for more.
+                await source.find(dict.fromkeys(keys))
             else:
                 # One future for all of them, and of this call alone: it may be cancelled.
                 await source.loader.load(tuple(keys))
@@ -81,7 +80,6 @@ class Source:
         self.found: dict[Any, Any] = dict(known)
         self._batch, self._viewer = batch, viewer
         self._running = running
-        self._finding = asyncio.Lock()
 
     @cached_property
     def loader(self) -> DataLoader[Any, None]:
@@ -89,21 +87,21 @@ class Source:
         return DataLoader(self._load, cache=False)
 
     async def find(self, keys: Iterable[Any]) -> None:
-        async with self._finding:
-            unknown = [key for key in dict.fromkeys(keys) if key not in self.found]
-            if not unknown:
-                return
-            try:
-                results = await self._batch(self._viewer, unknown)
-                self.found.update(zip(unknown, results, strict=True))
-            except Exception as error:  # noqa: BLE001 - it stands for what was not found
-                self.found.update(dict.fromkeys(unknown, error))
+        """`keys` are distinct."""
+        unknown = [key for key in keys if key not in self.found]
+        if not unknown:
+            return
+        try:
+            results = await self._batch(self._viewer, unknown)
+            self.found.update(zip(unknown, results, strict=True))
+        except Exception as error:  # noqa: BLE001 - it stands for what was not found
+            self.found.update(dict.fromkeys(unknown, error))
 
     async def _load(self, lists: list[tuple[Any, ...]]) -> list[None]:
         if task := asyncio.current_task():
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        await self.find(chain.from_iterable(lists))
+        await self.find(dict.fromkeys(chain.from_iterable(lists)))
         return [None] * len(lists)
 
 

@@ -58,21 +58,6 @@ async def test_what_an_operation_waits_for_itself_is_no_task() -> None:
     assert tasks == [asyncio.current_task()]
 
 
-async def test_what_is_being_loaded_is_not_loaded_twice() -> None:
-    batches: list[list[int]] = []
-
-    async def slow(viewer: Identity, keys: Sequence[int]) -> list[int]:
-        batches.append(list(keys))
-        await asyncio.sleep(0.01)
-        return list(keys)
-
-    loaders = Loaders()
-    other = asyncio.create_task(loaders.load_many(slow, WHO, [2, 3]))
-    assert await loaders.load_many(slow, WHO, [1, 2]) == [1, 2]
-    assert await other == [2, 3]
-    assert batches == [[1, 2], [3]]
-
-
 async def test_who_is_cancelled_does_not_take_the_others_along() -> None:
     started = asyncio.Event()
 
