@@ -245,11 +245,11 @@ async def fetch_paged(
         lateral, parameters = page_of(page, [*arguments, parents])
         rows = await DB.fetch(
             row,
-            f"SELECT parent.id AS parent_id, child.*"
-            f" FROM unnest(${len(arguments) + 1}::uuid[]) AS parent (id)"
+            f"SELECT parent.place, child.*"
+            f" FROM unnest(${len(arguments) + 1}::uuid[]) WITH ORDINALITY AS parent (id, place)"
             f" CROSS JOIN LATERAL ({lateral}) AS child",
             *parameters,
         )
-        for parent, children in groupby(rows, key=itemgetter("parent_id")):
-            found[parent, page] = list(children)
+        for place, children in groupby(rows, key=itemgetter("place")):
+            found[parents[place - 1], page] = list(children)
     return [sliced(found[key], order, key[1]) for key in keys]

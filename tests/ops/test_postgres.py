@@ -23,9 +23,10 @@ from tests.ops.commands import gone, postgres_on
 from tests.ops.places import temporary_place
 
 USER_OF_IT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from ops.postgres import running
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
 with running(Path(sys.argv[1])) as socket:
     print(socket, flush=True)
     time.sleep(60)
