@@ -12,6 +12,7 @@ from uuid import UUID
 from core.errors import BadInput
 from core.text import searchable
 from core.viewer import Viewer
+from resolvers.access import ONE_BY_ONE
 from resolvers.message import COLUMNS, MessageRow, seen_messages
 from resolvers.paging import Edge, Key, Order, PageArguments, Slice, fetch_page
 
@@ -69,7 +70,9 @@ async def search_messages(
         MatchRow,
         f"{COLUMNS}, f.score, {SNIPPET}",
         f"""FROM search_messages($1, {_member(viewer)}, $3, $4) f
-        JOIN messages m ON m.tenant_id = $1 AND m.id = f.id {seen_messages(viewer)}""",
+        CROSS JOIN LATERAL (
+            SELECT m.* FROM messages m {seen_messages(viewer)} AND m.id = f.id {ONE_BY_ONE}
+        ) m WHERE TRUE""",
         order,
         arguments.page(order),
         viewer.tenant_id,

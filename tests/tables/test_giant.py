@@ -8,12 +8,18 @@ import pytest
 
 from core.viewer import TenantRole, Viewer
 from resolvers.conversation import conversations_by_id
-from resolvers.conversation_list import conversations_by_user
+from resolvers.conversation_list import (
+    ConversationFilter,
+    conversation_counts_by_user,
+    conversations_by_user,
+    list_conversations,
+)
 from resolvers.document import contents_by_document, documents_by_id, documents_by_message
 from resolvers.membership import memberships_by_user
 from resolvers.message import messages_by_conversation, messages_by_id
+from resolvers.message_search import search_messages
 from resolvers.message_sending import send_message
-from resolvers.paging import Page
+from resolvers.paging import Page, PageArguments
 from resolvers.user import participants_by_conversation, users_by_id
 from tables.engine import DB
 from tests.conftest import Database
@@ -33,8 +39,13 @@ FILL = """
     INSERT INTO participants (tenant_id, conversation_id, user_id)
         SELECT c.tenant_id, c.id, m.user_id FROM conversations c JOIN LATERAL (
             SELECT * FROM memberships m WHERE m.tenant_id = c.tenant_id LIMIT 2) AS m ON true;
-    INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content)
-        SELECT tenant_id, id, 1, 0, 'SYSTEM', 'Hello' FROM conversations;
+    INSERT INTO participants (tenant_id, conversation_id, user_id)
+        SELECT c.tenant_id, c.id, u.id FROM conversations c JOIN users u
+        ON u.username IN ('user-4999', 'user-5000') WHERE c.short_id::int % 20 = 7
+        AND c.tenant_id = (SELECT id FROM tenants WHERE slug = 'acme-0');
+    INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content, search)
+        SELECT tenant_id, id, 1, 0, 'SYSTEM', 'Hello', to_tsvector('simple', short_id)
+        FROM conversations;
     INSERT INTO documents (tenant_id, filename, content_type, content)
         SELECT tenant_id, 'notes.md', 'text/markdown', 'notes' FROM conversations;
     INSERT INTO message_documents (tenant_id, message_id, document_id, position)
@@ -47,6 +58,9 @@ FILL = """
 FEW = 5
 MOST = 200
 """Blocks, for a few rows; each of the giant's tables has thousands of rows."""
+
+MOST_OF_250 = 4_000
+"""Blocks, for each of 250 a few."""
 
 
 @pytest.fixture
@@ -63,8 +77,12 @@ async def ids(db: Database) -> dict[str, list[UUID]]:
             tenant,
         )
         found[table] = [row["id"] for row in rows]
-    people = "SELECT DISTINCT user_id FROM participants WHERE tenant_id = $1"
-    found["people"] = [row["user_id"] for row in await connection.fetch(people, tenant)]
+    some = "SELECT id FROM users WHERE username IN ('user-4999', 'user-5000')"
+    found["some"] = [row["id"] for row in await connection.fetch(some)]
+    people = """SELECT DISTINCT user_id FROM participants WHERE tenant_id = $1
+        AND user_id <> ALL ($2)"""
+    rows = await connection.fetch(people, tenant, found["some"])
+    found["people"] = [row["user_id"] for row in rows]
     await connection.close()
     return found
 
@@ -105,3 +123,23 @@ async def test_a_message_that_is_sent(
     async with DB.tenant(tenant):
         found = await plan(statement, values, AS_IT_IS)
         assert blocks(found) < MOST, found
+
+
+async def test_counts_and_search(
+    ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two people who take part in the same 250 conversations, each is asked once for each."""
+    (tenant,), (one, other) = ids["tenants"], ids["some"]
+    viewer, first = Viewer(one, uuid4(), tenant, TenantRole.MEMBER), PageArguments(first=20)
+    statements = sent(monkeypatch)
+    async with DB.tenant(tenant):
+        assert await conversation_counts_by_user(viewer, [one, other]) == [250, 250]
+        for wanted in (ConversationFilter(participant_id=other), ConversationFilter()):
+            page = await list_conversations(viewer, first, wanted=wanted)
+            assert page.count is not None
+            assert await page.count() == 250
+        found = await search_messages(viewer, "4727", first)
+        assert len(found.nodes) == 1
+        for statement, values in list(statements):
+            shown = await plan(statement, values, AS_IT_IS)
+            assert blocks(shown) < MOST_OF_250 * (2 if "parent" in statement else 1), shown
