@@ -1,7 +1,7 @@
 """Strawberry's schema, whose operations are executed by plans. Not through Strawberry's extensions,
 which find out anew for each operation what they are: subclasses say what is to happen when."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
 
@@ -44,8 +44,16 @@ class Refused(Exception):
 
 
 class PlannedSchema(strawberry.Schema):
+    """What is executed otherwise than by `execute` and `stream` is neither checked nor limited."""
+
     execution_context_class: type[CompiledExecutor]
     max_tokens: ClassVar[int | None] = None
+
+    def __init__(self, *args: Any, extensions: Sequence[Any] = (), **named: Any) -> None:
+        """Raises ValueError for extensions: what a limit among them forbids would be allowed."""
+        if extensions:
+            raise ValueError("extensions are not asked: override check, begin and end")
+        super().__init__(*args, **named)
 
     def check(self, document: Document, name: str | None, variables: dict[str, Any]) -> None:
         """Before anything is executed. Raises Refused."""

@@ -34,7 +34,7 @@ class Loaders:
     async def load(self, batch: Batch[K, R], viewer: Identity, key: K) -> R:
         (result,) = await self.load_many(batch, viewer, (key,))
         if isinstance(result, BaseException):
-            raise result
+            raise result.with_traceback(None)  # it may be raised for many edges
         return result
 
     async def load_many(

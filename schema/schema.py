@@ -48,9 +48,16 @@ class Schema(PlannedSchema):
     async def end(self, context: Context) -> None:
         await context.end_reading()
 
-    async def stream(self, *arguments: Any, **named: Any) -> Results:
-        results = await super().stream(*arguments, **named)
-        return _complete(results, named["context_value"])
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        *arguments: Any,
+        **named: Any,
+    ) -> Results:
+        results = await super().stream(query, variable_values, context_value, *arguments, **named)
+        return _complete(results, context_value)
 
     def process_errors(
         self,

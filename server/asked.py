@@ -25,6 +25,7 @@ PARAMETERS: tuple[tuple[str, type, str], ...] = (
     ("query", str, "a string"),
     ("variables", dict, "an object"),
     ("extensions", dict, "an object"),
+    ("operationName", str, "a string"),
 )
 
 

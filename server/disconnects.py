@@ -1,10 +1,13 @@
 """Clients that hang up. ASGI servers only tell, they do not cancel."""
 
 import asyncio
+import logging
 from types import TracebackType
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
+
+log = logging.getLogger("parley.graphql")
 
 SOON = 0.1
 """Seconds that something takes before anybody looks whether the client has gone."""
@@ -41,6 +44,8 @@ class WhileConnected:
 
     def _cancel(self, watching: asyncio.Task[None]) -> None:
         if self._task is not None and not watching.cancelled():
+            if error := watching.exception():
+                log.error("the client cannot be heard any more", exc_info=error)
             self._has_gone = True
             self._task.cancel()
 

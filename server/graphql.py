@@ -1,12 +1,10 @@
-"""GraphQL over HTTP (graphql.github.io/graphql-over-http), on Strawberry's view."""
+"""GraphQL over HTTP (graphql.github.io/graphql-over-http), and over WebSockets."""
 
-import json
 import logging
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import orjson
 from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
@@ -34,7 +32,7 @@ from server.explorer import PAGE_HEADERS, page
 from server.frames import Frames
 from server.refresh_cookie import refresh_cookie_of
 from server.request import caller_of, context_of, count_address
-from server.responses import error_response, rate_limited
+from server.responses import error_response, rate_limited, to_json
 from server.socket import Socket
 
 log = logging.getLogger("parley.graphql")
@@ -149,10 +147,7 @@ class GraphQLView(GraphQL[Context, None]):
         return read_json(data)
 
     def encode_json(self, data: object) -> bytes:
-        try:
-            return orjson.dumps(data)
-        except TypeError:  # an error that quotes half of a surrogate pair
-            return json.dumps(data).encode()
+        return to_json(data)
 
     def _page(self) -> Response:
         html = page()

@@ -1,3 +1,4 @@
+import json
 import math
 
 import orjson
@@ -15,7 +16,15 @@ RAW_HEADERS = [name.lower().encode() for name in BUDGET_HEADERS]
 def error_response(status: int, code: str, message: str, **extensions: str) -> Response:
     """A failure before there is a GraphQL operation, in GraphQL's shape."""
     body = {"errors": [{"message": message, "extensions": {"code": code} | extensions}]}
-    return Response(orjson.dumps(body), status, media_type="application/json")
+    return Response(to_json(body), status, media_type="application/json")
+
+
+def to_json(data: object) -> bytes:
+    """Also of an error that quotes half of a surrogate pair, which orjson does not write."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:
+        return json.dumps(data).encode()
 
 
 def rate_limited(refusal: RateLimited) -> Response:

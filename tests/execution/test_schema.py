@@ -11,6 +11,7 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -203,3 +204,9 @@ async def test_a_request_is_freed_at_once() -> None:
             gone = weakref.ref(log)
             del log
             assert gone() is None
+
+
+def test_extensions_are_refused() -> None:
+    """Nobody would ask them."""
+    with pytest.raises(ValueError, match="check"):
+        PlannedSchema(Query, extensions=[MaxTokensLimiter(1)])

@@ -79,6 +79,8 @@ async def test_field_errors_keep_data_and_status(client: Client) -> None:
         b'{"query": "{ __typename }", "variables": []}',
         b'{"query": "{ __typename }", "variables": "x"}',
         b'{"query": "{ __typename }", "operationName": {}}',
+        b'{"query": "{ __typename }", "operationName": []}',
+        b'{"query": "{ __typename }", "operationName": "\\ud800"}',
         b'{"query": "{ __typename }", "extensions": 1}',
         b'{"query": "\\ud800", "x": ',
         b'{"query": "\\ud800", "variables": ' + b"[" * 100_000,
