@@ -16,7 +16,7 @@ from resolvers.conversation_list import (
 )
 from resolvers.document import contents_by_document, documents_by_id, documents_by_message
 from resolvers.membership import memberships_by_user
-from resolvers.message import messages_by_conversation, messages_by_id
+from resolvers.message import messages_by_conversation, messages_by_document, messages_by_id
 from resolvers.message_search import search_messages
 from resolvers.message_sending import send_message
 from resolvers.paging import Page, PageArguments
@@ -92,6 +92,7 @@ async def test_by_key(ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatc
     viewer = Viewer(ids["people"][0], uuid4(), tenant, TenantRole.MEMBER)
     pages = [(talk, Page(20)) for talk in talks]
     people = [(viewer.user_id, Page(5))]
+    cited = [(document, Page(20)) for document in ids["documents"]]
     statements = sent(monkeypatch)
     async with DB.tenant(tenant):
         assert all(await users_by_id(viewer, ids["people"]))
@@ -103,6 +104,7 @@ async def test_by_key(ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatc
         assert all(await documents_by_message(viewer, ids["messages"]))
         assert all(slice.nodes for slice in await participants_by_conversation(viewer, pages))
         assert all(slice.nodes for slice in await messages_by_conversation(viewer, pages))
+        assert all(slice.nodes for slice in await messages_by_document(viewer, cited))
         assert all(slice.nodes for slice in await conversations_by_user(viewer, people))
         for statement, values in list(statements):
             found = await plan(
