@@ -164,8 +164,8 @@ def _page(
 
 def _count(conditions: Sequence[Condition]) -> str:
     walk = _all(condition.joined or condition.sql for condition in conditions)
-    ways = _union(_ways(conditions, walk, MANY))
-    return f"{_fewest(conditions)} SELECT count(*) AS total FROM {ways}"
+    ways = _ways(conditions, walk, MANY)
+    return f"{_fewest(conditions)} SELECT count(*) AS total FROM {_union(ways)}"
 
 
 def _fewest(conditions: Iterable[Condition]) -> str:
