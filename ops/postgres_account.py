@@ -1,11 +1,13 @@
 """PostgreSQL refuses to run as root: then it runs as another user of the machine."""
 
+import fcntl
 import os
 import pwd
 import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -75,19 +77,32 @@ def _name(uid: int) -> str:
 
 
 def _system_account(announce: Callable[[str], None]) -> Account:
+    if useradd := shutil.which("useradd"):
+        with _alone():
+            if not _exists(NAME):
+                announce(f"adding the user {NAME} to this machine: PostgreSQL does not run as root")
+                subprocess.run(
+                    [useradd, "--system", "--no-create-home", "--shell", "/bin/false", NAME],
+                    check=False,
+                    capture_output=True,
+                )
     for name in (NAME, "nobody"):
-        if useradd := name == NAME and not _exists(name) and shutil.which("useradd"):
-            announce(f"adding the user {name} to this machine: PostgreSQL does not run as root")
-            # Fails when another process has just made it.
-            subprocess.run(
-                [useradd, "--system", "--no-create-home", "--shell", "/bin/false", name],
-                check=False,
-                capture_output=True,
-            )
         if _exists(name):
             entry = pwd.getpwnam(name)
             return Account(entry.pw_uid, entry.pw_gid)
     raise Failure("PostgreSQL does not run as root: start this as an ordinary user")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """useradd looks for the name before it waits for its turn: of two at once, the second gives the
+    user another number."""
+    descriptor = os.open("/etc/.pwd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # its own is of fcntl's other kind
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _exists(name: str) -> bool:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -103,7 +103,7 @@ def test_many_start_at_once(made: Path) -> None:
             cwd=CHECKOUT,
             stdout=subprocess.DEVNULL,
         )
-        for _ in range(4)
+        for _ in range(12)
     ]
     assert [user.wait(60) for user in users] == [0] * 4
     assert gone(made)
@@ -217,6 +217,28 @@ def test_a_user_is_not_added_silently(tmp_path: Path, monkeypatch: pytest.Monkey
     finally:
         subprocess.run(["userdel", name], check=True)
     assert said == [f"adding the user {name} to this machine: PostgreSQL does not run as root"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_several_add_one_user(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"parley-{os.getpid()}"
+    account = (
+        "import sys; from pathlib import Path; from ops import postgres_account as it;"
+        "it.NAME = sys.argv[1]; print(it.account_of(Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", account, name, str(place / "new")]
+    try:
+        with ExitStack() as stack:
+            several = [
+                stack.enter_context(
+                    subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+                )
+                for _ in range(12)
+            ]
+            said = {process.communicate()[0] for process in several}
+        assert said == {f"{Account(*pwd.getpwnam(name)[2:4])}\n"}
+    finally:
+        subprocess.run(["userdel", name], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")

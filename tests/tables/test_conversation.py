@@ -12,7 +12,7 @@ from resolvers.message import last_messages_by_conversation
 from resolvers.paging import PageArguments
 from tables.engine import DB
 from tests.conftest import Database
-from tests.tables.plans import AS_IT_IS, blocks, plan, sent
+from tests.tables.plans import AS_IT_IS, blocks, plan, sent, vacuum
 
 # Forty workspaces of twenty conversations, and one of ten thousand, in all of which somebody takes
 # part; others do in half of them, in 250, and in ten.
@@ -32,8 +32,7 @@ FILL = """
         OR u.username = 'user-' || c.short_id::int % 1000;
     INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content)
         SELECT tenant_id, id, n, n, 'SYSTEM', 'Hello'
-        FROM conversations, generate_series(1, 5) AS n ORDER BY n;
-    VACUUM ANALYZE
+        FROM conversations, generate_series(1, 5) AS n ORDER BY n
 """
 MOST = 400
 """Blocks, for a page of twenty, with what is looked up for each; to walk the whole
@@ -43,8 +42,8 @@ workspace looks at thousands."""
 @pytest.fixture
 async def viewers(db: Database) -> list[Viewer]:
     connection = await asyncpg.connect(user="postgres", database=db.name, host=str(db.socket))
-    for statement in FILL.split(";"):
-        await connection.execute(statement)
+    await connection.execute(FILL)
+    await vacuum(connection)
     tenant = await connection.fetchval("SELECT id FROM tenants WHERE slug = 'acme-0'")
     rare, *others = [
         await connection.fetchval("SELECT id FROM users WHERE username = $1", name)

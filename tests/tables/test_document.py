@@ -14,7 +14,7 @@ from tables.engine import DB, Row
 from tests.conftest import Database
 from tests.graph import START, Cast
 from tests.tables.conftest import Tenants
-from tests.tables.plans import MODES, blocks, plan, sent
+from tests.tables.plans import MODES, blocks, plan, sent, vacuum
 
 DOCUMENTS = 100_000
 # Neither the first nor the last of their workspace.
@@ -49,7 +49,7 @@ async def viewer(db: Database) -> Viewer:
     tenants = [await cast.tenant(slug) for slug in ("acme", "globex", "initech")]
     rare, *busy = [(await cast.person(f"person{n}")).id for n in range(21)]
     await connection.execute(FILL, tenants, busy, rare, START, DOCUMENTS)
-    await connection.execute("VACUUM ANALYZE documents")
+    await vacuum(connection)
     await connection.close()
     return Viewer(rare, uuid4(), tenants[0], TenantRole.MEMBER)
 

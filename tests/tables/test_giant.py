@@ -23,7 +23,7 @@ from resolvers.paging import Page, PageArguments
 from resolvers.user import participants_by_conversation, users_by_id
 from tables.engine import DB
 from tests.conftest import Database
-from tests.tables.plans import AS_IT_IS, blocks, plan, sent
+from tests.tables.plans import AS_IT_IS, blocks, plan, sent, vacuum
 
 FILL = """
     SET session_replication_role = replica;
@@ -52,8 +52,7 @@ FILL = """
         SELECT tenant_id, m.id, d.id, 0 FROM
         (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM messages) AS m JOIN
         (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM documents) AS d
-        USING (tenant_id, n);
-    VACUUM ANALYZE
+        USING (tenant_id, n)
 """
 FEW = 5
 MOST = 200
@@ -67,8 +66,8 @@ MOST_OF_250 = 4_000
 async def ids(db: Database) -> dict[str, list[UUID]]:
     """By table, a few of the giant's; of people, those who take part."""
     connection = await asyncpg.connect(user="postgres", database=db.name, host=str(db.socket))
-    for statement in FILL.split(";"):
-        await connection.execute(statement)
+    await connection.execute(FILL)
+    await vacuum(connection)
     tenant = await connection.fetchval("SELECT id FROM tenants WHERE slug = 'acme-0'")
     found = {"tenants": [tenant]}
     for table in ("conversations", "messages", "documents"):

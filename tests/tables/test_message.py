@@ -10,7 +10,7 @@ from core.viewer import TenantRole, Viewer
 from resolvers.message import messages_by_id
 from tables.engine import DB
 from tests.conftest import Database
-from tests.tables.plans import MODES, blocks, plan, sent
+from tests.tables.plans import MODES, blocks, plan, sent, vacuum
 
 # Fifty workspaces of ten people, who take part in all of the forty conversations of theirs.
 FILL = """
@@ -26,8 +26,7 @@ FILL = """
     SET session_replication_role = replica;
     INSERT INTO messages (tenant_id, conversation_id, sequence, version, role, content)
         SELECT tenant_id, id, n, n, 'SYSTEM', 'Hello'
-        FROM conversations, generate_series(1, 30) AS n ORDER BY n;
-    VACUUM ANALYZE
+        FROM conversations, generate_series(1, 30) AS n ORDER BY n
 """
 MOST = 100
 """Blocks, for three messages; what the viewer sees is in hundreds."""
@@ -40,8 +39,8 @@ async def connection(db: Database) -> "asyncpg.Connection[asyncpg.Record]":
 
 @pytest.fixture
 async def viewer(connection: "asyncpg.Connection[asyncpg.Record]") -> Viewer:
-    for statement in FILL.split(";"):
-        await connection.execute(statement)
+    await connection.execute(FILL)
+    await vacuum(connection)
     row = await connection.fetchrow("SELECT tenant_id, user_id FROM memberships LIMIT 1")
     assert row is not None
     return Viewer(row["user_id"], uuid4(), row["tenant_id"], TenantRole.MEMBER)

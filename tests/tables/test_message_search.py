@@ -8,6 +8,7 @@ import pytest
 from tables.engine import DB, Row
 from tests.conftest import Database
 from tests.graph import Cast
+from tests.tables.plans import vacuum
 
 MESSAGES = 20_000
 FILL = """
@@ -29,7 +30,7 @@ async def cast(db: Database) -> Cast:
         await cast.member(tenant, person.id)
         talk = await cast.conversation(tenant, person.id)
         await connection.execute(FILL, tenant, talk, MESSAGES)
-    await connection.execute("VACUUM ANALYZE messages")
+    await vacuum(connection)
     return cast
 
 
