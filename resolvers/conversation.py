@@ -6,7 +6,7 @@ from uuid import UUID
 from core.errors import NotFound
 from core.text import storable
 from core.viewer import Viewer
-from resolvers.access import JOIN_ME, sees_conversation, sees_deleted
+from resolvers.access import JOIN_ME, ONE_BY_ONE, sees_conversation, sees_deleted
 from resolvers.conversation_locking import NO_CONVERSATION
 from resolvers.loading import by_key
 from resolvers.message_change import Cursors
@@ -19,9 +19,9 @@ _STORED = """c.id, c.tenant_id, c.version, c.short_id, c.title, c.owner_id, c.me
 _UNREAD = "coalesce(greatest(c.message_count - {}, 0), 0) AS unread_count"
 COLUMNS = f"{_STORED}, {_UNREAD.format('me.read_count')}"
 
-READ_COUNT = """(SELECT me.read_count FROM participants me
+_READ_COUNT = """(SELECT me.read_count FROM participants me
     WHERE me.tenant_id = $1 AND me.conversation_id = c.id AND me.user_id = $2)"""
-LISTED = f"{_STORED}, {_UNREAD.format(READ_COUNT)}"
+LISTED = f"{_STORED}, {_UNREAD.format(_READ_COUNT)}"
 """Without JOIN_ME: looked up for the rows of a page only."""
 
 _ID = Key("c.id", "id", "uuid")
@@ -66,7 +66,7 @@ async def conversations_by_id(
         ConversationRow,
         f"""SELECT c.* FROM unnest($3::uuid[]) AS one (id) CROSS JOIN LATERAL (
             SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)}
-            AND c.id = one.id OFFSET 0) AS c""",
+            AND c.id = one.id {ONE_BY_ONE}) AS c""",
         viewer.tenant_id,
         viewer.user_id,
         ids,

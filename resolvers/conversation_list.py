@@ -42,7 +42,7 @@ many on, each is asked. What is counted is looked at anyway: there up to MANY ar
 
 _OF_PARTICIPANT = """SELECT p.conversation_id FROM participants p
     WHERE p.tenant_id = $1 AND p.user_id = {user}"""
-_UNREAD = """EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
+_IS_UNREAD = """EXISTS (SELECT FROM participants p WHERE p.tenant_id = $1
     AND p.conversation_id = c.id AND p.user_id = $2 AND p.read_count < c.message_count {end})"""
 _OF_OWNER = "SELECT c.id FROM conversations c WHERE c.tenant_id = $1 AND c.owner_id = {user}"
 
@@ -140,7 +140,7 @@ def _conditions(viewer: Viewer, wanted: ConversationFilter) -> tuple[list[Condit
         title = pattern(wanted.title_contains, "filter", "titleContains")
         found.append(Condition(f"c.title ILIKE {given(title)}"))
     if wanted.has_unread is not None:
-        unread = _UNREAD if wanted.has_unread else f"NOT {_UNREAD}"
+        unread = _IS_UNREAD if wanted.has_unread else f"NOT {_IS_UNREAD}"
         found.append(Condition(unread.format(end=ONE_BY_ONE), unread.format(end="")))
     return found, values
 

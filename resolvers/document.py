@@ -3,6 +3,7 @@ from datetime import datetime
 from uuid import UUID
 
 from core.viewer import Viewer
+from resolvers.access import ONE_BY_ONE
 from resolvers.loading import by_key, lists_by_key
 from tables.engine import DB, Row
 
@@ -31,7 +32,7 @@ async def documents_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[DocumentR
         DocumentRow,
         f"""SELECT d.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
             FROM documents d WHERE d.tenant_id = $1 AND d.id = one.id AND d.deleted_at IS NULL
-            OFFSET 0) AS d""",
+            {ONE_BY_ONE}) AS d""",
         viewer.tenant_id,
         ids,
     )
@@ -42,9 +43,9 @@ async def contents_by_document(viewer: Viewer, ids: Sequence[UUID]) -> list[str 
     """Of documents that the viewer is known to see."""
     rows = await DB.fetch(
         ContentRow,
-        """SELECT d.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (
+        f"""SELECT d.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (
             SELECT d.id, d.content FROM documents d
-            WHERE d.tenant_id = $1 AND d.id = one.id OFFSET 0) AS d""",
+            WHERE d.tenant_id = $1 AND d.id = one.id {ONE_BY_ONE}) AS d""",
         viewer.tenant_id,
         ids,
     )
@@ -62,7 +63,8 @@ async def documents_used_by(tenant_id: UUID, ids: Sequence[UUID]) -> list[list[D
         DocumentRow,
         f"""SELECT md.message_id, d.* FROM message_documents md CROSS JOIN LATERAL (
             SELECT {COLUMNS} FROM documents d
-            WHERE d.tenant_id = $1 AND d.id = md.document_id AND d.deleted_at IS NULL OFFSET 0) AS d
+            WHERE d.tenant_id = $1 AND d.id = md.document_id AND d.deleted_at IS NULL
+            {ONE_BY_ONE}) AS d
         WHERE md.tenant_id = $1 AND md.message_id = ANY($2) AND md.position < {MAX_CITATIONS}
         ORDER BY md.message_id, md.position""",
         tenant_id,

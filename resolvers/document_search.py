@@ -15,7 +15,7 @@ from uuid import UUID
 from core.errors import BadInput, InvalidInput
 from core.text import normalised, searchable, storable
 from core.viewer import Viewer
-from resolvers.access import sees_deleted
+from resolvers.access import ONE_BY_ONE, sees_deleted
 from resolvers.document import COLUMNS, DocumentRow
 from resolvers.paging import Key, KeyType, Order, PageArguments, Slice, fetch_page
 from resolvers.validation import Input, JSONObject, validated
@@ -100,7 +100,7 @@ def _ranked(backward: bool) -> str:
     """Sorted, then looked up one after the other, as far as the page goes: to join and to sort
     them as one would read every document that matches, or all that there are (OFFSET 0)."""
     keys = ", ".join(f"m.{key} {'ASC' if backward else 'DESC'}" for key in BEST)
-    document = "SELECT d.* FROM documents d WHERE d.tenant_id = $1 AND d.id = f.id OFFSET 0"
+    document = f"SELECT d.* FROM documents d WHERE d.tenant_id = $1 AND d.id = f.id {ONE_BY_ONE}"
     return f"(SELECT m.* FROM {MATCHING} m ORDER BY {keys}) f, LATERAL ({document}) d"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from resolvers.access import IS_ADMIN
+from resolvers.access import IS_ADMIN, ONE_BY_ONE
 from resolvers.conversation import COLUMNS, ConversationRow
 from resolvers.listener import InboxListener
 from resolvers.listening import Standing
@@ -97,11 +97,10 @@ async def marks_since(
     """Of conversations that have changed since, and one of them takes part in."""
     return await DB.fetch(
         MarkRow,
-        # OFFSET 0: asked of each that has changed, rather than of all that they take part in.
-        """SELECT c.id, c.updated_at, c.version FROM conversations c
+        f"""SELECT c.id, c.updated_at, c.version FROM conversations c
         WHERE c.tenant_id = $1 AND c.updated_at > $2 AND EXISTS (
             SELECT FROM participants p WHERE p.tenant_id = $1 AND p.conversation_id = c.id
-            AND p.user_id = ANY($3) OFFSET 0)""",
+            AND p.user_id = ANY($3) {ONE_BY_ONE})""",
         tenant_id,
         since,
         list(user_ids),

@@ -4,7 +4,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.viewer import Viewer
-from resolvers.access import sees_each
+from resolvers.access import ONE_BY_ONE, sees_each
 from resolvers.loading import by_key, counts_by_key
 from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
 from tables.engine import DB, Row
@@ -47,7 +47,7 @@ async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow
     rows = await DB.fetch(
         MessageRow,
         f"""SELECT m.* FROM unnest($3::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
-            FROM messages m {seen_messages(viewer)} AND m.id = one.id OFFSET 0) AS m""",
+            FROM messages m {seen_messages(viewer)} AND m.id = one.id {ONE_BY_ONE}) AS m""",
         viewer.tenant_id,
         viewer.user_id,
         ids,

@@ -14,6 +14,7 @@ from resolvers.access import (
     IS_ADMIN,
     JOIN_ME,
     JOIN_MEMBERSHIP,
+    ONE_BY_ONE,
     OWNS,
     REACHES,
     TAKES_PART,
@@ -83,7 +84,7 @@ WITH standing AS (
 ), cited AS (
     SELECT d.id, given.position FROM unnest($8::uuid[]) WITH ORDINALITY AS given (id, position)
     CROSS JOIN LATERAL (SELECT d.id FROM documents d
-        WHERE d.tenant_id = $1 AND d.id = given.id AND d.deleted_at IS NULL OFFSET 0) AS d
+        WHERE d.tenant_id = $1 AND d.id = given.id AND d.deleted_at IS NULL {ONE_BY_ONE}) AS d
 ), locked AS (
     UPDATE conversations c SET last_sequence = c.last_sequence + 1, version = c.version + 1,
         message_count = c.message_count + 1,
@@ -116,7 +117,7 @@ WITH standing AS (
 )
 SELECT sent.*, {_AUTHOR} FROM (SELECT * FROM said UNION ALL SELECT * FROM earlier) AS sent
     LEFT JOIN LATERAL (SELECT * FROM tenant_users u
-        WHERE u.tenant_id = $1 AND u.id = sent.author_id OFFSET 0) AS u ON true"""
+        WHERE u.tenant_id = $1 AND u.id = sent.author_id {ONE_BY_ONE}) AS u ON true"""
 
 
 async def send_message(

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from core.text import normalised, pattern, storable
 from core.viewer import Identity, Viewer
-from resolvers.access import matches_person
+from resolvers.access import ONE_BY_ONE, matches_person
 from resolvers.loading import by_key, counts_by_key
 from resolvers.paging import (
     CountRow,
@@ -44,7 +44,7 @@ async def tenant_users(tenant_id: UUID, ids: Sequence[UUID]) -> list[UserRow | N
     rows = await DB.fetch(
         UserRow,
         f"""SELECT u.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
-            FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id OFFSET 0) AS u""",
+            FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id {ONE_BY_ONE}) AS u""",
         tenant_id,
         ids,
     )
@@ -93,7 +93,8 @@ async def participants_by_conversation(
 ) -> list[Slice[UserRow]]:
     sql = f"""SELECT {COLUMNS}, p.created_at AS joined_at, p.id AS participant_id
         FROM participants p CROSS JOIN LATERAL (
-            SELECT * FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = p.user_id OFFSET 0) AS u
+            SELECT * FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = p.user_id
+            {ONE_BY_ONE}) AS u
         WHERE p.tenant_id = $1 AND p.conversation_id = parent.id"""
     return await fetch_pages(UserRow, sql, BY_JOINING, keys, viewer.tenant_id)
 

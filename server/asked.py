@@ -38,7 +38,7 @@ class Asked:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope, self.receive = scope, receive
-        self.method: str = scope["method"]
+        self.method: Any = scope["method"]
         self.headers: dict[str, str] = scope["state"]["headers"]
         self.id: str = scope["state"]["request_id"]
         self.body = b""

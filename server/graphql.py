@@ -14,7 +14,7 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -49,7 +49,7 @@ class GraphQLView(GraphQL[Context, None]):
         settings = services.settings
         super().__init__(
             schema,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=settings.connection_init_seconds),
             max_subscriptions_per_connection=None,  # Socket counts, and says so with a code
             allowed_origins=settings.allowed_origins,
@@ -101,34 +101,37 @@ class GraphQLView(GraphQL[Context, None]):
         asked.tell(response)
         await response(scope, receive, send)
 
-    async def _answer(self, asked: Any) -> Response:
+    async def _answer(self, asked: Asked) -> Response:
         """Raises HTTPException, RateLimited; ClientDisconnect as soon as nobody waits."""
         asked.body = await body_of(asked.receive)
         with WhileConnected(asked.receive):
             cookie = refresh_cookie_of(asked.scope, self.services.settings)
             caller = caller_of(asked.scope)
-            asked.context = await context_of(self.services, caller, asked.headers, cookie)
+            context = await context_of(self.services, caller, asked.headers, cookie)
+            asked.context = context
             if not self.is_request_allowed(asked):
                 raise HTTPException(405, "GraphQL only supports GET and POST requests.")
             if self.should_render_graphql_ide(asked):
                 return self._page()
             data = asked.operation()
             if asked.accepts_events and wants_events(data, asked):
-                return await self._event_stream(asked, data)
+                return await self._event_stream(asked, context, data)
             return await self._json(asked, data)
 
-    async def _event_stream(self, asked: Any, data: GraphQLRequestData) -> EventStream:
+    async def _event_stream(
+        self, asked: Any, context: Context, data: GraphQLRequestData
+    ) -> EventStream:
         operation: Any = await schema.stream(
             data.query,
             variable_values=data.variables,
-            context_value=asked.context,
+            context_value=context,
             operation_name=data.operation_name,
             operation_extensions=data.extensions,
         )
         events = self._stream_result(asked, operation, EVENTS)()
-        return EventStream(asked.context, self.connections, operation, events, EVENTS.headers)
+        return EventStream(context, self.connections, operation, events, EVENTS.headers)
 
-    async def _json(self, asked: Any, data: GraphQLRequestData) -> Response:
+    async def _json(self, asked: Asked, data: GraphQLRequestData) -> Response:
         result = await _executed(asked, data)
         answer = await self.process_result(asked, result)
         asked.is_refused = "data" not in answer

@@ -56,18 +56,6 @@ async def _discard(pool: Pool, connection: Connection) -> None:
 class Gate:
     """Stands in for the connection of a scope: begins late, one statement at a time."""
 
-    __slots__ = (
-        "_connection",
-        "_engine",
-        "_lock",
-        "_pool",
-        "_preamble",
-        "_role",
-        "_turns",
-        "ended",
-        "wrong_role",
-    )
-
     def __init__(
         self,
         engine: "TenantEngine",

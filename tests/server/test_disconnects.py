@@ -65,6 +65,17 @@ async def test_who_hangs_up_cancels() -> None:
     assert not task.cancelling()
 
 
+async def test_who_cannot_be_heard_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    """Is taken for gone, and the log says why."""
+
+    async def receive() -> dict[str, Any]:
+        raise RuntimeError("broken")
+
+    with pytest.raises(ClientDisconnect), WhileConnected(receive):
+        await asyncio.sleep(60)
+    assert "broken" in caplog.text
+
+
 async def test_who_is_gone_in_the_same_moment_in_which_it_is_done() -> None:
     connection = Connection()
     connection.gone.set()
