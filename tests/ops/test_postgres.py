@@ -103,7 +103,7 @@ def test_many_start_at_once(made: Path) -> None:
             cwd=CHECKOUT,
             stdout=subprocess.DEVNULL,
         )
-        for _ in range(12)
+        for _ in range(4)
     ]
     assert [user.wait(60) for user in users] == [0] * 4
     assert gone(made)
