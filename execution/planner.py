@@ -26,12 +26,13 @@ from strawberry import Schema
 
 from execution.abstract import AbstractPosition
 from execution.arguments import Signatures
+from execution.batched import Batched
 from execution.fields import Field
 from execution.leaves import LeafPosition, Writer, writer_of
 from execution.lists import ListPosition
 from execution.objects import ObjectPosition, Selection
 from execution.position import Position
-from execution.sources import source_of
+from execution.sources import Batch, source_of
 
 if TYPE_CHECKING:
     from execution.executor import CompiledExecutor
@@ -41,6 +42,10 @@ MAX_FIELDS = 1000
 
 MAX_DEPTH = 50
 """What is planned deeper, Python's stack may not hold when it is executed."""
+
+
+Followed = frozenset[tuple[str, Batched]]
+"""Batched fields, with the types that have them."""
 
 
 class Unplanned(Exception):
@@ -54,12 +59,14 @@ class Plan:
     roots: tuple[Selection, ...]
     """One; of a mutation one for each field, executed one after the other."""
     size: int
+    followed: Followed
 
 
 def plan_of(executor: "CompiledExecutor") -> Plan:
     """Raises Unplanned."""
     planner = _Planner(executor)
-    return Plan(tuple(planner.roots()), planner.size)
+    roots = tuple(planner.roots())
+    return Plan(roots, planner.size, frozenset(planner.followed))
 
 
 class _Planner:
@@ -71,6 +78,7 @@ class _Planner:
         self.writers: Mapping[str, Writer] = executor.writers
         self.size = 0
         self.depth = 0
+        self.followed: set[tuple[str, Batched]] = set()
 
     def roots(self) -> list[Selection]:
         executor, operation = self.executor, self.executor.operation
@@ -107,6 +115,8 @@ class _Planner:
         node = details[0].node
         definition = parent.fields[node.name.value]
         source = source_of(definition, node, self.signatures)
+        if isinstance(source, Batch):
+            self.followed.add((parent.name, source.batched))
         field = Field(key, details, definition, parent, source)
         field.position = self.position(definition.type, field)
         return field

@@ -43,9 +43,10 @@ class OfRow:
 
 
 class Batch:
-    __slots__ = ("arguments", "load")
+    __slots__ = ("arguments", "batched", "load")
 
     def __init__(self, batched: Batched, arguments: Arguments) -> None:
+        self.batched = batched
         self.arguments = arguments
         # Unless each object gets a value of its own, those of equal keys are completed as one.
         as_found = type(batched).values is Batched.values

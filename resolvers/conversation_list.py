@@ -24,6 +24,7 @@ from resolvers.conversation import (
     ConversationRow,
 )
 from resolvers.loading import counts_by_key
+from resolvers.lookahead import fetch_ahead
 from resolvers.paging import (
     CountRow,
     Order,
@@ -79,13 +80,13 @@ async def list_conversations(
     page = arguments.page(order.value)
     conditions, values = _conditions(viewer, wanted)
     statement, parameters = _page(conditions, order.value, page, values)
-    rows = await DB.fetch(ConversationRow, statement, *parameters)
+    rows, known = await fetch_ahead(ConversationRow, statement, page.ahead, *parameters)
 
     async def count() -> int:
         (row,) = await DB.fetch(CountRow, _count(conditions), *values)
         return row.total
 
-    return sliced(rows, order.value, page).counted(count)
+    return sliced(rows, order.value, page, known).counted(count)
 
 
 async def conversations_by_user(

@@ -52,6 +52,11 @@ class Loaders:
                 await source.loader.load(tuple(keys))
         return [found[key] for key in keys]
 
+    def know(self, viewer: Identity, known: Known) -> None:
+        """What was found along with something else."""
+        for batch, results in known.items():
+            self._of(batch, viewer).found.update(results)
+
     def _of(self, batch: Batch[K, R], viewer: Identity) -> "Source":
         key = (batch, id(viewer))  # which the source keeps alive
         source = self._sources.get(key)

@@ -6,6 +6,7 @@ from uuid import UUID
 from core.viewer import Viewer
 from resolvers.access import ONE_BY_ONE, sees_each
 from resolvers.loading import by_key, counts_by_key
+from resolvers.lookahead import Lookup
 from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
 from tables.engine import DB, Row
 
@@ -87,19 +88,13 @@ async def deleted_message_counts_by_conversation(viewer: Viewer, ids: Sequence[U
     return counts_by_key(rows, ids)
 
 
-async def last_messages_by_conversation(
-    viewer: Viewer, ids: Sequence[UUID]
-) -> list[MessageRow | None]:
-    """Of conversations that the viewer is known to see."""
-    rows = await DB.fetch(
-        MessageRow,
-        f"""SELECT last.* FROM unnest($2::uuid[]) AS parent (id) CROSS JOIN LATERAL (
-            {_OF_CONVERSATION} AND m.deleted_at IS NULL
-            ORDER BY m.sequence DESC LIMIT 1) AS last""",
-        viewer.tenant_id,
-        ids,
-    )
-    return by_key(rows, ids, "conversation_id")
+def _last_of(ids: str) -> str:
+    return f"""SELECT last.* FROM unnest({ids}) AS parent (id) CROSS JOIN LATERAL (
+        {_OF_CONVERSATION} AND m.deleted_at IS NULL ORDER BY m.sequence DESC LIMIT 1) AS last"""
+
+
+last_messages_by_conversation = Lookup(MessageRow, COLUMNS, _last_of, key="conversation_id")
+"""Of conversations that the viewer is known to see."""
 
 
 async def messages_by_document(

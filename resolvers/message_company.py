@@ -10,7 +10,7 @@ from uuid import UUID
 from resolvers.document import documents_by_message, documents_used_by
 from resolvers.loading import NOTHING, Known
 from resolvers.message import MessageRow
-from resolvers.user import tenant_users, users_by_id
+from resolvers.user import users_by_id
 
 
 async def company_of(tenant_id: UUID, messages: Sequence[MessageRow]) -> Known:
@@ -20,6 +20,6 @@ async def company_of(tenant_id: UUID, messages: Sequence[MessageRow]) -> Known:
     people = list({message.author_id for message in messages if message.author_id})
     ids = list({message.id for message in messages})
     return {
-        users_by_id: dict(zip(people, await tenant_users(tenant_id, people), strict=True)),
+        users_by_id: dict(zip(people, await users_by_id.of_tenant(tenant_id, people), strict=True)),
         documents_by_message: dict(zip(ids, await documents_used_by(tenant_id, ids), strict=True)),
     }

@@ -80,7 +80,7 @@ async def search_messages(
         conversation_id,
         words,
     )
-    return MatchSlice(found.nodes, found.order, found.page, found.has_more)
+    return MatchSlice(found.nodes, found.order, found.page, found.has_more, found.known)
 
 
 def _member(viewer: Viewer) -> str:

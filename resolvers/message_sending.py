@@ -1,7 +1,6 @@
 """Saying something in a conversation."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Annotated
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from resolvers.conversation_locking import NO_CONVERSATION, locked_conversation
 from resolvers.document import MAX_CITATIONS
 from resolvers.idempotency import digest, key_taken
 from resolvers.message import COLUMNS, MessageRole, MessageRow
-from resolvers.user import COLUMNS as PERSON
+from resolvers.user import UserRow, users_by_id
 from resolvers.validation import IdempotencyKey, Input, JSONObject, MessageContent, validated
 from tables.engine import DB
 
@@ -44,13 +43,6 @@ class NewMessage(Input):
         return digest(self.role, self.content, self.token_count, self.document_ids, self.metadata)
 
 
-class Author(SimpleNamespace):
-    """As a UserRow."""
-
-    node_type = "User"
-    id: UUID
-
-
 class SentRow(MessageRow):
     """With its author, whom most ask for."""
 
@@ -58,16 +50,12 @@ class SentRow(MessageRow):
     author_id: UUID | None
 
     @property
-    def authors(self) -> dict[UUID, Author]:
+    def authors(self) -> dict[UUID, UserRow]:
         """By id; none of the assistant and the system."""
-        if self.author_username is None:
-            return {}
-        columns = {name: self[f"author_{name}"] for name in _PERSON}
-        return {columns["id"]: Author(**columns)}
+        return {author.id: author for author in users_by_id.read(self.people)}
 
 
-_PERSON = [column.strip().removeprefix("u.") for column in PERSON.split(",")]
-_AUTHOR = ", ".join(f"u.{name} AS author_{name}" for name in _PERSON if name != "id")
+_AUTHOR = users_by_id.select("ARRAY[sent.author_id]")
 _MAY_SAY = f"CASE WHEN $4 = 'USER' THEN {TAKES_PART} ELSE {IS_ADMIN} OR {OWNS} END"
 
 # One statement, so that the lock is held for one round trip and the commit. What it reads is as
@@ -115,9 +103,8 @@ WITH standing AS (
     INSERT INTO message_documents (tenant_id, message_id, document_id, position)
     SELECT $1, said.id, cited.id, cited.position - 1 FROM said CROSS JOIN cited
 )
-SELECT sent.*, {_AUTHOR} FROM (SELECT * FROM said UNION ALL SELECT * FROM earlier) AS sent
-    LEFT JOIN LATERAL (SELECT * FROM tenant_users u
-        WHERE u.tenant_id = $1 AND u.id = sent.author_id {ONE_BY_ONE}) AS u ON true"""
+SELECT sent.*, (SELECT array_agg(one) FROM ({_AUTHOR}) AS one) AS people
+    FROM (SELECT * FROM said UNION ALL SELECT * FROM earlier) AS sent"""
 
 
 async def send_message(

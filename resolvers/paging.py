@@ -21,6 +21,8 @@ import orjson
 from core.errors import BadInput
 from core.text import UNSTORABLE
 from core.time import moment, since_epoch
+from resolvers.loading import NOTHING, Known
+from resolvers.lookahead import NO_REFERENCES, References, fetch_ahead
 from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
@@ -97,6 +99,7 @@ class Page(NamedTuple):
     backward: bool = False
     after: tuple[object, ...] | None = None
     before: tuple[object, ...] | None = None
+    ahead: References = NO_REFERENCES
 
 
 class PageArguments(NamedTuple):
@@ -106,6 +109,7 @@ class PageArguments(NamedTuple):
     after: str | None = None
     last: int | None = None
     before: str | None = None
+    ahead: References = NO_REFERENCES
 
     def page(self, order: Order) -> Page:
         """Raises BadInput unless one of first and last is given, in 1..100."""
@@ -119,6 +123,7 @@ class PageArguments(NamedTuple):
             backward=self.first is None,
             after=None if self.after is None else order.position(self.after, "after"),
             before=None if self.before is None else order.position(self.before, "before"),
+            ahead=self.ahead,
         )
 
 
@@ -142,6 +147,9 @@ class Slice(Generic[RowType]):
     order: Order
     page: Page
     has_more: bool
+    known: Known
+    """What the rows lead to, by the references of `page.ahead`."""
+
     count: Callable[[], Awaitable[int]] | None = None
 
     def counted(self, count: Callable[[], Awaitable[int]]) -> Self:
@@ -190,10 +198,10 @@ def paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tu
     return f"{sql} ORDER BY {sort} LIMIT ${len(parameters)}", parameters
 
 
-def sliced(rows: list[RowType], order: Order, page: Page) -> Slice[RowType]:
+def sliced(rows: list[RowType], order: Order, page: Page, known: Known = NOTHING) -> Slice[RowType]:
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
-    return Slice(rows[::-1] if page.backward else rows, order, page, has_more)
+    return Slice(rows[::-1] if page.backward else rows, order, page, has_more, known)
 
 
 class CountRow(Row):
@@ -208,13 +216,13 @@ async def fetch_page(
 ) -> Slice[RowType]:
     """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
     statement, parameters = paged(f"SELECT {columns} {source}", order, page, arguments)
-    rows = await DB.fetch(row, statement, *parameters)
+    rows, known = await fetch_ahead(row, statement, page.ahead, *parameters)
 
     async def count() -> int:
         counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)
         return counted[0].total
 
-    return sliced(rows, order, page).counted(count)
+    return sliced(rows, order, page, known).counted(count)
 
 
 async def fetch_pages(

@@ -5,6 +5,7 @@ from core.text import normalised, pattern, storable
 from core.viewer import Identity, Viewer
 from resolvers.access import ONE_BY_ONE, matches_person
 from resolvers.loading import by_key, counts_by_key
+from resolvers.lookahead import Lookup
 from resolvers.paging import (
     CountRow,
     Key,
@@ -34,21 +35,13 @@ class UserRow(Row):
     id: UUID
 
 
-async def users_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[UserRow | None]:
-    """Also people who left: old messages keep their author."""
-    return await tenant_users(viewer.tenant_id, ids)
+def _among(ids: str) -> str:
+    return f"""SELECT u.* FROM unnest({ids}) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
+        FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id {ONE_BY_ONE}) AS u"""
 
 
-async def tenant_users(tenant_id: UUID, ids: Sequence[UUID]) -> list[UserRow | None]:
-    """As `users_by_id`, which are the same for all members."""
-    rows = await DB.fetch(
-        UserRow,
-        f"""SELECT u.* FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
-            FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id {ONE_BY_ONE}) AS u""",
-        tenant_id,
-        ids,
-    )
-    return by_key(rows, ids, "id")
+users_by_id = Lookup(UserRow, COLUMNS, _among)
+"""Also people who left: old messages keep their author."""
 
 
 async def own_users_by_id(identity: Identity, ids: Sequence[UUID]) -> list[UserRow | None]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -18,6 +19,8 @@ from core.time import EPOCH
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
 from resolvers.loading import NOTHING, Batch, K, Known, Loaders, R
+from resolvers.lookahead import NO_REFERENCES, References
+from resolvers.paging import Slice
 from resolvers.services import Services
 
 
@@ -64,6 +67,9 @@ class Context:
 
     has_written: bool = False
     """Whether a rule that may change something has run."""
+
+    references: References = NO_REFERENCES
+    """Those that the operation is known to follow: rules may look ahead."""
 
     loaders: Loaders = field(default_factory=Loaders)
     _reading: AbstractAsyncContextManager[object] | None = None
@@ -156,6 +162,11 @@ class Context:
         await self.count(settings.limit_address, "address", network(self.caller.ip_address))
         if self.who is not None:
             await self.count(settings.limit_user, "user", str(self.who.user_id))
+
+    def know(self, slice: Slice[Any]) -> None:
+        """What the rows of a page lead to, as far as they came with it."""
+        if slice.known:
+            self.loaders.know(self.viewer, slice.known)
 
     async def load(self, batch: Batch[K, R], key: K) -> R:
         return await self.loaders.load(batch, self.viewer, key)

@@ -44,8 +44,8 @@ class Connection(Generic[T]):
         return await self.count()
 
 
-NAMES: tuple[str, ...] = PageArguments._fields
 TYPES = {"first": int, "after": str, "last": int, "before": str}
+NAMES = tuple(TYPES)
 DESCRIPTIONS = {
     "first": f"The first n rows, 1 to {MAX_PAGE}.",
     "after": "Only rows after this cursor.",
@@ -82,8 +82,12 @@ class Paged(FieldExtension):
     async def resolve_async(
         self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **values: Any
     ) -> Any:
-        arguments = PageArguments(**{name: values.pop(name, None) for name in self.names})
-        return await next_(source, info, arguments=arguments, **values)
+        context: Context = info.context
+        asked: dict[str, Any] = {name: values.pop(name, None) for name in self.names}
+        arguments = PageArguments(**asked, ahead=context.references)
+        slice = await next_(source, info, arguments=arguments, **values)
+        context.know(slice)
+        return slice
 
 
 class Pages(Loaded):
@@ -99,8 +103,8 @@ class Pages(Loaded):
 
     def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:
         """Raises BadInput."""
-        asked = PageArguments(**{name: arguments.get(name) for name in NAMES})
-        page = asked.page(self.order)
+        asked: dict[str, Any] = {name: arguments.get(name) for name in NAMES}
+        page = PageArguments(**asked).page(self.order)
         return [(key, page) for key in self.read(objects)]
 
     def values(

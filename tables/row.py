@@ -12,6 +12,8 @@ class Row(asyncpg.Record):
     """A row as it came, read by attribute. Each noun has its own subclass, annotated with the
     columns that its statements select."""
 
+    node_type = ""  # of those that are nodes of the graph
+
     is_keyed = True  # for execution/reading.py
 
     def __getattr__(self, name: str) -> Any:
@@ -32,16 +34,28 @@ async def read_json_of(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        # Piccolo hands JSON over as text already.
-        encoder=lambda value: value if isinstance(value, str) else orjson.dumps(value).decode(),
+        encoder=_write_json,
         decoder=_read_json,
+        format="binary",  # which is what it has in a record
     )
 
 
-def _read_json(text: str) -> Any:
+_VERSION = b"\x01"
+"""Of PostgreSQL's binary format, in front of the text."""
+
+_NOTHING = _VERSION + b"{}"
+
+
+def _write_json(value: Any) -> bytes:
+    # Piccolo hands JSON over as text already.
+    return _VERSION + (value.encode() if isinstance(value, str) else orjson.dumps(value))
+
+
+def _read_json(data: bytes) -> Any:
     """PostgreSQL's numbers have no limit: one beyond a double is infinite, not unreadable."""
-    if text == "{}":  # as in almost every row
+    if data == _NOTHING:  # as in almost every row
         return {}
+    text = data[1:]
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -10,12 +10,14 @@ from strawberry.types import ExecutionResult
 from execution.batched import Batched
 from execution.documents import Documents
 from execution.executor import CompiledExecutor
+from execution.planner import Followed
 from execution.schema import PlannedSchema
 
 
 class Executor(CompiledExecutor):
     documents: ClassVar[Documents] = Documents(64)
     fallbacks: ClassVar[list[str | None]] = []
+    followed: ClassVar[Followed] = frozenset()
 
     @classmethod
     def compiles_after(cls, _: object) -> int:
@@ -24,6 +26,10 @@ class Executor(CompiledExecutor):
     @classmethod
     def executed(cls, fallback: str | None) -> None:
         cls.fallbacks.append(fallback)
+
+    @classmethod
+    def planned(cls, context: Any, followed: Followed) -> None:  # noqa: ARG003
+        cls.followed = followed
 
 
 class Children(Batched):
@@ -129,6 +135,16 @@ async def test_a_level_is_one_load() -> None:
     assert log == ["load [0, 1, 2]", "load [0, 1, 10, 11, 20, 21]"]
     assert answer.data is not None
     assert answer.data["nodes"][2]["children"][1] == {"n": 21, "children": [{"n": 210}, {"n": 211}]}
+
+
+async def test_what_a_plan_will_load_is_told_before() -> None:
+    log = Log()
+    await ask("{ nodes { n } }", log)
+    assert Executor.followed == frozenset()
+    await ask("{ nodes { ...More } } fragment More on Node { again { a: children { n } } }", log)
+    ((parent, batched),) = Executor.followed
+    assert parent == "Node"
+    assert isinstance(batched, Children)
 
 
 async def test_a_level_waits_for_all_at_once() -> None:

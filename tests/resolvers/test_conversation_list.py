@@ -157,7 +157,8 @@ async def test_any_page(place: Place, data: st.DataObject) -> None:
             everything = await list_conversations(viewer, PageArguments(first=100), order, wanted)
             cursors = [edge.cursor for edge in everything.edges]
             arguments = PageArguments(
-                **{"first" if forward else "last": limit},
+                first=limit if forward else None,
+                last=None if forward else limit,
                 after=None if after is None else cursors[after],
                 before=None if before is None else cursors[before],
             )

@@ -15,8 +15,14 @@ from resolvers.conversation_list import (
     list_conversations,
 )
 from resolvers.document import contents_by_document, documents_by_id, documents_by_message
+from resolvers.lookahead import Reference
 from resolvers.membership import memberships_by_user
-from resolvers.message import messages_by_conversation, messages_by_document, messages_by_id
+from resolvers.message import (
+    last_messages_by_conversation,
+    messages_by_conversation,
+    messages_by_document,
+    messages_by_id,
+)
 from resolvers.message_search import search_messages
 from resolvers.message_sending import send_message
 from resolvers.paging import Page, PageArguments
@@ -124,6 +130,44 @@ async def test_a_message_that_is_sent(
     async with DB.tenant(tenant):
         found = await plan(statement, values, AS_IT_IS)
         assert blocks(found) < MOST, found
+
+
+async def test_what_a_page_leads_to(
+    db: Database, ids: dict[str, list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tenant,), (one, _) = ids["tenants"], ids["some"]
+    viewer = Viewer(one, uuid4(), tenant, TenantRole.MEMBER)
+    owner = Reference("Conversation", "owner_id", users_by_id)
+    author = Reference("Message", "author_id", users_by_id)
+    last = Reference("Conversation", "id", last_messages_by_conversation)
+    alone = PageArguments(first=FEW)
+    connection = await db.connect()
+    await connection.execute(
+        "UPDATE conversations c SET owner_id = p.user_id FROM participants p"
+        " WHERE c.tenant_id = $1 AND p.tenant_id = $1 AND p.conversation_id = c.id"
+        " AND p.user_id = $2",
+        tenant,
+        one,
+    )
+    await connection.execute(
+        "UPDATE messages m SET author_id = c.owner_id, role = 'USER' FROM conversations c"
+        " WHERE m.tenant_id = $1 AND c.tenant_id = $1 AND c.id = m.conversation_id"
+        " AND c.owner_id IS NOT NULL",
+        tenant,
+    )
+    await connection.close()
+    statements = sent(monkeypatch)
+    async with DB.tenant(tenant):
+        for ahead in (frozenset({owner}), frozenset({last}), frozenset({owner, last, author})):
+            await list_conversations(viewer, alone)
+            page = await list_conversations(viewer, alone._replace(ahead=ahead))
+            assert len(page.nodes) == FEW
+            assert all(any(found.values()) for found in page.known.values())
+            assert len(page.known) == len({reference.lookup for reference in ahead})
+        for (plain, values), (more, _) in zip(statements[::2], statements[1::2], strict=True):
+            without = blocks(await plan(plain, values, AS_IT_IS))
+            found = await plan(more, values, AS_IT_IS)
+            assert blocks(found) < without + MOST / 2, found
 
 
 async def test_counts_and_search(
