@@ -2,8 +2,8 @@
 
 To ask a batch is a round trip. Where a plan tells beforehand which references will be followed,
 what they lead to comes in the first row, as PostgreSQL's arrays of records; whoever asks the batch
-then finds it known. So it is with pages that an operation begins with: in a page of hundreds of
-rows, to keep them for a second look costs as much as the round trip.
+then finds it known. So it is with pages that an operation begins with, and with those of a single
+object: hundreds of rows, kept for a second look, cost as much as the round trip.
 """
 
 from collections import namedtuple

@@ -21,7 +21,7 @@ import orjson
 from core.errors import BadInput
 from core.text import UNSTORABLE
 from core.time import moment, since_epoch
-from resolvers.loading import NOTHING, Known
+from resolvers.loading import Known
 from resolvers.lookahead import NO_REFERENCES, References, fetch_ahead
 from tables.engine import DB, Row, RowType
 
@@ -198,7 +198,7 @@ def paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tu
     return f"{sql} ORDER BY {sort} LIMIT ${len(parameters)}", parameters
 
 
-def sliced(rows: list[RowType], order: Order, page: Page, known: Known = NOTHING) -> Slice[RowType]:
+def sliced(rows: list[RowType], order: Order, page: Page, known: Known) -> Slice[RowType]:
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
     return Slice(rows[::-1] if page.backward else rows, order, page, has_more, known)
@@ -249,15 +249,17 @@ async def fetch_paged(
     parents_by_page: dict[Page, list[UUID]] = {}
     for parent, page in keys:
         parents_by_page.setdefault(page, []).append(parent)
+    known: dict[Page, Known] = {}
     for page, parents in parents_by_page.items():
         lateral, parameters = page_of(page, [*arguments, parents])
-        rows = await DB.fetch(
+        rows, known[page] = await fetch_ahead(
             row,
             f"SELECT parent.place, child.*"
             f" FROM unnest(${len(arguments) + 1}::uuid[]) WITH ORDINALITY AS parent (id, place)"
             f" CROSS JOIN LATERAL ({lateral}) AS child",
+            page.ahead,
             *parameters,
         )
         for place, children in groupby(rows, key=itemgetter("place")):
             found[parents[place - 1], page] = list(children)
-    return [sliced(found[key], order, key[1]) for key in keys]
+    return [sliced(found[key], order, key[1], known[key[1]]) for key in keys]

@@ -107,6 +107,12 @@ class Pages(Loaded):
         page = PageArguments(**asked).page(self.order)
         return [(key, page) for key in self.read(objects)]
 
+    async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
+        if len(keys) == 1:  # to look at hundreds of rows twice would take longer than a batch
+            ((key, page),) = keys
+            keys = [(key, page._replace(ahead=context.references))]
+        return await super().load(context, keys, arguments)
+
     def values(
         self,
         context: Context,
@@ -117,6 +123,7 @@ class Pages(Loaded):
         for object, slice in zip(objects, loaded, strict=True):
             if isinstance(slice, Slice):
                 slice.counted(partial(self.count, context, object, arguments))
+                context.know(slice)
         return loaded
 
     async def count(self, context: Context, object: Any, arguments: dict[str, Any]) -> int:  # noqa: ARG002

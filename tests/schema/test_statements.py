@@ -146,6 +146,23 @@ async def test_one_statement_an_edge(
     assert statements.transactions == ["parley_auth", "parley_tenant"]
 
 
+async def test_a_page_of_one_object_brings_what_it_leads_to(
+    acme: Workspace, statements: Statements
+) -> None:
+    talks = [await acme.talk("bob", short_id=name) for name in ("x", "y")]
+    for talk in talks:
+        for name in ("bob", "ada", "dora", None):
+            await acme.message(talk, name)
+    page = "{ messages(last: 9) { nodes { author { username } conversation { title } } } }"
+    x, y = (f'conversation(by: {{shortId: "{name}"}}) {page}' for name in ("x", "y"))
+    sent = await statements.during(acme.by("bob").ask(f"{{ {x} }}"))
+    assert sent == ["conversations", "conversations", "messages + tenant_users", "sessions"]
+    data = await acme.by("bob").ask(f"{{ x: {x} y: {y} }}")
+    found = [message["author"] for message in data["y"]["messages"]["nodes"]]
+    assert found == [{"username": name} for name in ("bob", "ada", "dora")] + [None]
+    assert [message["author"] for message in data["x"]["messages"]["nodes"]] == found
+
+
 async def test_edges_without_rows_ask_nothing_further(
     acme: Workspace, statements: Statements
 ) -> None:
