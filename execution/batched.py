@@ -1,12 +1,23 @@
 """Fields that are answered for all objects of a level at once."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from strawberry import Info
 from strawberry.extensions import FieldExtension
 
 from execution.reading import Attribute, each
+
+Followed = frozenset[tuple[str, "Batched"]]
+"""Batched fields, with the names of the types that have them."""
+
+
+class LooksAhead(FieldExtension):
+    """Of a field that may find what its values lead to along with them."""
+
+    def looking_ahead(self, followed: Followed) -> Self:
+        """As it is in a plan that asks for these below the field."""
+        raise NotImplementedError
 
 
 class Derived(FieldExtension):

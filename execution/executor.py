@@ -21,7 +21,7 @@ from execution.documents import Document, Documents, Parts
 from execution.leaves import Writer
 from execution.objects import Objects
 from execution.origin import Root
-from execution.planner import Followed, Plan, Unplanned, plan_of
+from execution.planner import Plan, Unplanned, plan_of
 from execution.run import Failure, Run, Waiting, settle
 
 log = logging.getLogger("execution")
@@ -64,11 +64,6 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     @classmethod
     def executed(cls, fallback: str | None) -> None:
         """Told of each operation: None, or why graphql-core executed it, in a word."""
-
-    @classmethod
-    def planned(cls, context: Any, followed: Followed) -> None:
-        """Told, before an operation is executed by its plan, of the batched fields in it: what they
-        will ask for may be found before."""
 
     @classmethod
     def of(
@@ -130,7 +125,6 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         self.executed(plan if isinstance(plan, str) else None)
         if isinstance(plan, str):
             return super().execute_operation(serially)
-        self.planned(self.context_value, plan.followed)
         steps = self._steps(plan)
         try:
             waiting = next(steps)

@@ -15,8 +15,8 @@ class Field:
     details: list[FieldDetails]
     definition: GraphQLField
     parent_type: GraphQLObjectType
-    source: Source
     position: Position = field(init=False)
+    source: Source = field(init=False)
 
     @property
     def nodes(self) -> list[FieldNode]:

@@ -26,7 +26,7 @@ from strawberry import Schema
 
 from execution.abstract import AbstractPosition
 from execution.arguments import Signatures
-from execution.batched import Batched
+from execution.batched import Followed
 from execution.fields import Field
 from execution.leaves import LeafPosition, Writer, writer_of
 from execution.lists import ListPosition
@@ -44,10 +44,6 @@ MAX_DEPTH = 50
 """What is planned deeper, Python's stack may not hold when it is executed."""
 
 
-Followed = frozenset[tuple[str, Batched]]
-"""Batched fields, with the types that have them."""
-
-
 class Unplanned(Exception):
     """graphql-core executes the operation; the argument says why, in a word."""
 
@@ -59,14 +55,12 @@ class Plan:
     roots: tuple[Selection, ...]
     """One; of a mutation one for each field, executed one after the other."""
     size: int
-    followed: Followed
 
 
 def plan_of(executor: "CompiledExecutor") -> Plan:
     """Raises Unplanned."""
     planner = _Planner(executor)
-    roots = tuple(planner.roots())
-    return Plan(roots, planner.size, frozenset(planner.followed))
+    return Plan(tuple(planner.roots()), planner.size)
 
 
 class _Planner:
@@ -78,7 +72,8 @@ class _Planner:
         self.writers: Mapping[str, Writer] = executor.writers
         self.size = 0
         self.depth = 0
-        self.followed: set[tuple[str, Batched]] = set()
+        self.followed: Followed = frozenset()
+        """Below the field that is planned."""
 
     def roots(self) -> list[Selection]:
         executor, operation = self.executor, self.executor.operation
@@ -114,11 +109,13 @@ class _Planner:
             raise Unplanned("size")
         node = details[0].node
         definition = parent.fields[node.name.value]
-        source = source_of(definition, node, self.signatures)
-        if isinstance(source, Batch):
-            self.followed.add((parent.name, source.batched))
-        field = Field(key, details, definition, parent, source)
+        field = Field(key, details, definition, parent)
+        beside, self.followed = self.followed, frozenset()
         field.position = self.position(definition.type, field)
+        field.source = source_of(definition, node, self.signatures, self.followed)
+        self.followed |= beside
+        if isinstance(field.source, Batch):
+            self.followed |= {(parent.name, field.source.batched)}
         return field
 
     def position(self, type: GraphQLOutputType, field: Field) -> Position:

@@ -1,19 +1,22 @@
 """Where the values of a field come from, for all objects of a level at once. What is not known to
 be simple is resolved as graphql-core would, object by object."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import FieldNode, GraphQLField
 from strawberry import Schema
-from strawberry.extensions.field_extension import build_field_extension_resolvers
+from strawberry.extensions.field_extension import (
+    FieldExtension,
+    build_field_extension_resolvers,
+)
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from execution.arguments import Arguments, Signatures
-from execution.batched import Batched, Derived, Found
+from execution.batched import Batched, Derived, Followed, Found, LooksAhead
 from execution.reading import Attribute, each
 from execution.run import Column, Run, lazy_info
 
@@ -69,7 +72,14 @@ class Batch:
 class Resolver:
     """Called as Strawberry does, through the extensions of its field."""
 
-    def __init__(self, schema: Schema, field: StrawberryField, arguments: Arguments) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        field: StrawberryField,
+        extensions: Mapping[FieldExtension, FieldExtension],
+        arguments: Arguments,
+    ) -> None:
+        """`extensions` stand for those that the field has."""
         resolver = field.base_resolver
         assert resolver is not None
         self.field = field
@@ -80,7 +90,11 @@ class Resolver:
         self.info_name = resolver.info_parameter and resolver.info_parameter.name
         self.info_class = schema.config.info_class
         self.arguments = arguments
-        self.extended = build_field_extension_resolvers(field)
+        methods: list[Any] = build_field_extension_resolvers(field)
+        self.extended = [
+            getattr(extensions.get(method.__self__, method.__self__), method.__name__)
+            for method in methods
+        ]
 
     def __call__(self, run: Run, field: "Field", objects: "Objects") -> Column:
         origin = objects.origin_of(field)
@@ -118,15 +132,19 @@ class AsGraphQLCore:
         return each(resolve, range(len(objects.values)))
 
 
-def source_of(definition: GraphQLField, node: FieldNode, signatures: Signatures) -> Source:
+def source_of(
+    definition: GraphQLField, node: FieldNode, signatures: Signatures, followed: Followed
+) -> Source:
+    """`followed` below the field."""
     schema = signatures.schema
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if not _is_strawberrys(definition, field) or schema.schema_converter.exception_handlers:
         return AsGraphQLCore()
     assert isinstance(field, StrawberryField)
     resolver = field.base_resolver
+    extensions = {each: _looking_ahead(each, followed) for each in field.extensions}
     source: Source = AsGraphQLCore()
-    match field.extensions:
+    match list(extensions.values()):
         case [] if not resolver:
             source = OfRow(_attribute(field))
         case [] if resolver and _takes_only_self(field):
@@ -135,9 +153,14 @@ def source_of(definition: GraphQLField, node: FieldNode, signatures: Signatures)
             source = OfRow(derived.column)
         case [Batched() as batched] if not resolver:
             source = Batch(batched, signatures.arguments(field, definition, node))
-        case extensions if resolver and not (extensions and _names_info_otherwise(resolver)):
-            source = Resolver(schema, field, signatures.arguments(field, definition, node))
+        case _ if resolver and not (extensions and _names_info_otherwise(resolver)):
+            arguments = signatures.arguments(field, definition, node)
+            source = Resolver(schema, field, extensions, arguments)
     return source
+
+
+def _looking_ahead(extension: FieldExtension, followed: Followed) -> FieldExtension:
+    return extension.looking_ahead(followed) if isinstance(extension, LooksAhead) else extension
 
 
 def _names_info_otherwise(resolver: StrawberryResolver[Any]) -> bool:

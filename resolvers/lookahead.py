@@ -1,14 +1,14 @@
 """What rows lead to, found by the statement that finds the rows.
 
-To ask a batch is a round trip. Where a plan tells beforehand which references will be followed,
-what they lead to comes in the first row, as PostgreSQL's arrays of records; whoever asks the batch
-then finds it known. So it is with pages that an operation begins with, and with those of a single
-object: hundreds of rows, kept for a second look, cost as much as the round trip.
+To ask a batch is a round trip. Where a plan follows links from the rows of a page, what these lead
+to comes in the first row, as PostgreSQL's arrays of records; whoever asks the batch then finds it
+known. So it is with pages that an operation begins with, and with those of a single object:
+hundreds of rows, kept for a second look, cost as much as the round trip.
 """
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, Generic, NamedTuple
@@ -26,12 +26,15 @@ class Lookup(Generic[RowType]):
         self,
         row: type[RowType],
         columns: str,
-        select: Callable[[str], str],
+        select: Callable[[str, str], str],
         *,
         key: str = "id",
     ) -> None:
-        """`select` makes a query of `columns` for an array of keys. Its $1 is the tenant."""
-        self.row, self.select, self.key = row, select, key
+        """`select` makes a query of columns, in their order, for an array of keys. Its $1 is the
+        tenant. The columns' types must be of PostgreSQL's own: of others asyncpg knows only in
+        columns how to read them, not in records."""
+        self.row, self.key = row, key
+        self.select: Callable[[str], str] = partial(select, columns)
         self._record = _record(row, columns)
 
     async def __call__(self, viewer: Viewer, keys: Sequence[UUID]) -> list[RowType | None]:
@@ -41,9 +44,9 @@ class Lookup(Generic[RowType]):
         rows = await DB.fetch(self.row, self.select("$2::uuid[]"), tenant_id, keys)
         return by_key(rows, keys, self.key)
 
-    def read(self, records: Iterable[tuple[Any, ...]] | None) -> list[Any]:
-        """Of an array_agg of its rows: objects with the same attributes."""
-        return list(map(self._record, records or ()))
+    def read(self, records: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Of an array of its rows: objects with their columns as attributes."""
+        return list(map(self._record, records))
 
 
 def _record(row: type[Row], columns: str) -> Callable[[Iterable[Any]], Any]:
@@ -54,7 +57,7 @@ def _record(row: type[Row], columns: str) -> Callable[[Iterable[Any]], Any]:
     return make
 
 
-class Reference(NamedTuple):
+class Link(NamedTuple):
     """From rows of `node_type`, whose `column` has the key."""
 
     node_type: str
@@ -62,22 +65,22 @@ class Reference(NamedTuple):
     lookup: Lookup[Any]
 
 
-References = frozenset[Reference]
-NO_REFERENCES: References = frozenset()
+Links = frozenset[Link]
+NO_LINKS: Links = frozenset()
 
 
 async def fetch_ahead(
-    row: type[RowType], statement: str, references: References, *arguments: object
+    row: type[RowType], statement: str, links: Links, *arguments: object
 ) -> tuple[list[RowType], Known]:
-    """Rows, with ids, of a statement whose $1 is the tenant, and what `references` lead to, from
-    them and from there. They must make no circle."""
-    statement, referenced = _extended(statement, row.node_type, references)
+    """Rows, with ids, of a statement whose $1 is the tenant, and what `links` lead to, from them
+    and from there. They must make no circle."""
+    statement, ends = _extended(statement, row.node_type, links)
     rows = await DB.fetch(row, statement, *arguments)
-    return rows, _known(rows, referenced) if rows else NOTHING
+    return rows, _known(rows, ends) if rows else NOTHING
 
 
-class Referenced(NamedTuple):
-    """A common table expression: what references lead to."""
+class End(NamedTuple):
+    """What links lead to: a common table expression."""
 
     name: str
     lookup: Lookup[Any]
@@ -86,60 +89,61 @@ class Referenced(NamedTuple):
 
     @property
     def sql(self) -> str:
-        keys = " UNION ".join(
-            f"SELECT DISTINCT one.{column} FROM (TABLE {name}) AS one" for name, column in self.keys
+        keys = " UNION ALL ".join(
+            f"SELECT one.{column} FROM (TABLE {name}) AS one" for name, column in self.keys
         )
-        return f"{self.name} AS MATERIALIZED ({self.lookup.select(f'ARRAY({keys})')})"
+        distinct = f"ARRAY(SELECT DISTINCT key FROM ({keys}) AS each (key))"
+        return f"{self.name} AS MATERIALIZED ({self.lookup.select(distinct)})"
 
 
+# The page comes as it was sorted: PostgreSQL reads an expression in its own order.
 @lru_cache(256)
-def _extended(
-    statement: str, node_type: str, references: References
-) -> tuple[str, Sequence[Referenced]]:
-    referenced = _referenced(node_type, references)
-    if not referenced:
+def _extended(statement: str, node_type: str, links: Links) -> tuple[str, Sequence[End]]:
+    ends = ends_of(node_type, links)
+    if not ends:
         return statement, ()
-    expressions = ", ".join(each.sql for each in referenced)
+    expressions = ", ".join(end.sql for end in ends)
     arrays = ", ".join(
         "CASE page.id WHEN (SELECT id FROM page LIMIT 1) THEN"
-        f" (SELECT array_agg(one) FROM (TABLE {each.name}) AS one) END AS {each.name}"
-        for each in referenced
+        f" ARRAY(SELECT one FROM (TABLE {end.name}) AS one) END AS {end.name}"
+        for end in ends
     )
     extended = f"""WITH page AS MATERIALIZED ({statement}), {expressions}
         SELECT page.*, {arrays} FROM page"""
-    return extended, referenced
+    return extended, ends
 
 
-def _referenced(node_type: str, references: References) -> Sequence[Referenced]:
-    ordered = sorted(references, key=itemgetter(0, 1))  # one text for all processes
+def ends_of(node_type: str, links: Links) -> Sequence[End]:
+    """Each after those that lead to it."""
+    ordered = sorted(links, key=itemgetter(0, 1))  # one text for all processes
     lookups: dict[Lookup[Any], None] = {}
 
     def follow(node_type: str) -> None:
-        for reference in ordered:
-            if reference.node_type == node_type and reference.lookup not in lookups:
-                follow(reference.lookup.row.node_type)
-                lookups[reference.lookup] = None
+        for link in ordered:
+            if link.node_type == node_type and link.lookup not in lookups:
+                follow(link.lookup.row.node_type)
+                lookups[link.lookup] = None
 
     follow(node_type)
     node_types = {"page": node_type}
-    referenced: list[Referenced] = []
+    ends: list[End] = []
     for lookup in reversed(lookups):
         keys = [
-            (name, reference.column)
+            (name, link.column)
             for name, found in node_types.items()
-            for reference in ordered
-            if reference.lookup is lookup and reference.node_type == found
+            for link in ordered
+            if link.lookup is lookup and link.node_type == found
         ]
-        name = f"ahead_{len(referenced)}"
-        referenced.append(Referenced(name, lookup, keys))
+        name = f"ahead_{len(ends)}"
+        ends.append(End(name, lookup, keys))
         node_types[name] = lookup.row.node_type
-    return referenced
+    return ends
 
 
-def _known(rows: Sequence[Row], referenced: Sequence[Referenced]) -> Known:
+def _known(rows: Sequence[Row], ends: Sequence[End]) -> Known:
     found: dict[str, Sequence[Any]] = {"page": rows}
     known: dict[Any, dict[UUID, Any]] = {}
-    for name, lookup, keys in referenced:
+    for name, lookup, keys in ends:
         found[name] = lookup.read(rows[0][name])
         missing = dict.fromkeys(chain.from_iterable(_column(found, *key) for key in keys))
         known[lookup] = missing | {getattr(row, lookup.key): row for row in found[name]}

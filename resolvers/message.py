@@ -56,15 +56,14 @@ async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow
     return by_key(rows, ids, "id")
 
 
-_OF_CONVERSATION = f"""SELECT {COLUMNS} FROM messages m
-    WHERE m.tenant_id = $1 AND m.conversation_id = parent.id"""
+_OF_CONVERSATION = "FROM messages m WHERE m.tenant_id = $1 AND m.conversation_id = parent.id"
 
 
 async def messages_by_conversation(
     viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
 ) -> list[Slice[MessageRow]]:
     """Of conversations that the viewer is known to see."""
-    sql = f"{_OF_CONVERSATION} AND m.deleted_at IS NULL"
+    sql = f"SELECT {COLUMNS} {_OF_CONVERSATION} AND m.deleted_at IS NULL"
     return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
 
 
@@ -72,7 +71,8 @@ async def all_messages_by_conversation(
     viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
 ) -> list[Slice[MessageRow]]:
     """As `messages_by_conversation`, with deleted ones."""
-    return await fetch_pages(MessageRow, _OF_CONVERSATION, BY_SEQUENCE, keys, viewer.tenant_id)
+    sql = f"SELECT {COLUMNS} {_OF_CONVERSATION}"
+    return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
 
 
 async def deleted_message_counts_by_conversation(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:
@@ -88,9 +88,10 @@ async def deleted_message_counts_by_conversation(viewer: Viewer, ids: Sequence[U
     return counts_by_key(rows, ids)
 
 
-def _last_of(ids: str) -> str:
+def _last_of(columns: str, ids: str) -> str:
     return f"""SELECT last.* FROM unnest({ids}) AS parent (id) CROSS JOIN LATERAL (
-        {_OF_CONVERSATION} AND m.deleted_at IS NULL ORDER BY m.sequence DESC LIMIT 1) AS last"""
+        SELECT {columns} {_OF_CONVERSATION} AND m.deleted_at IS NULL
+        ORDER BY m.sequence DESC LIMIT 1) AS last"""
 
 
 last_messages_by_conversation = Lookup(MessageRow, COLUMNS, _last_of, key="conversation_id")

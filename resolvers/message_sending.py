@@ -103,7 +103,7 @@ WITH standing AS (
     INSERT INTO message_documents (tenant_id, message_id, document_id, position)
     SELECT $1, said.id, cited.id, cited.position - 1 FROM said CROSS JOIN cited
 )
-SELECT sent.*, (SELECT array_agg(one) FROM ({_AUTHOR}) AS one) AS people
+SELECT sent.*, ARRAY(SELECT one FROM ({_AUTHOR}) AS one) AS people
     FROM (SELECT * FROM said UNION ALL SELECT * FROM earlier) AS sent"""
 
 

@@ -22,7 +22,7 @@ from core.errors import BadInput
 from core.text import UNSTORABLE
 from core.time import moment, since_epoch
 from resolvers.loading import Known
-from resolvers.lookahead import NO_REFERENCES, References, fetch_ahead
+from resolvers.lookahead import NO_LINKS, Links, fetch_ahead
 from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
@@ -93,23 +93,25 @@ def _from_json(value: object, kind: str) -> object:
 
 
 class Page(NamedTuple):
-    """What is asked of a connection; hashed often, so that equal pages load together."""
+    """What is asked of a connection; hashed often, so that equal pages load together. What its rows
+    lead to by `ahead` comes with them."""
 
     limit: int
     backward: bool = False
     after: tuple[object, ...] | None = None
     before: tuple[object, ...] | None = None
-    ahead: References = NO_REFERENCES
+    ahead: Links = NO_LINKS
 
 
 class PageArguments(NamedTuple):
-    """The arguments of a connection, as the client gave them."""
+    """The arguments of a connection, as the client gave them, and the links that are followed from
+    its rows."""
 
     first: int | None = None
     after: str | None = None
     last: int | None = None
     before: str | None = None
-    ahead: References = NO_REFERENCES
+    ahead: Links = NO_LINKS
 
     def page(self, order: Order) -> Page:
         """Raises BadInput unless one of first and last is given, in 1..100."""
@@ -148,7 +150,7 @@ class Slice(Generic[RowType]):
     page: Page
     has_more: bool
     known: Known
-    """What the rows lead to, by the references of `page.ahead`."""
+    """What the rows lead to, by the links of `page.ahead`."""
 
     count: Callable[[], Awaitable[int]] | None = None
 

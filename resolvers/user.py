@@ -35,8 +35,8 @@ class UserRow(Row):
     id: UUID
 
 
-def _among(ids: str) -> str:
-    return f"""SELECT u.* FROM unnest({ids}) AS one (id) CROSS JOIN LATERAL (SELECT {COLUMNS}
+def _among(columns: str, ids: str) -> str:
+    return f"""SELECT u.* FROM unnest({ids}) AS one (id) CROSS JOIN LATERAL (SELECT {columns}
         FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id {ONE_BY_ONE}) AS u"""
 
 

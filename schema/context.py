@@ -19,7 +19,6 @@ from core.time import EPOCH
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
 from resolvers.loading import NOTHING, Batch, K, Known, Loaders, R
-from resolvers.lookahead import NO_REFERENCES, References
 from resolvers.paging import Slice
 from resolvers.services import Services
 
@@ -67,9 +66,6 @@ class Context:
 
     has_written: bool = False
     """Whether a rule that may change something has run."""
-
-    references: References = NO_REFERENCES
-    """Those that the operation is known to follow: rules may look ahead."""
 
     loaders: Loaders = field(default_factory=Loaders)
     _reading: AbstractAsyncContextManager[object] | None = None

@@ -7,6 +7,7 @@ from strawberry.types.field import StrawberryField
 
 from resolvers.conversation import ConversationOrder
 from resolvers.conversation_list import ConversationFilter as Filter
+from resolvers.loading import Batch
 from resolvers.message import (
     BY_SEQUENCE,
     all_messages_by_conversation,
@@ -42,10 +43,9 @@ class Messages(Pages):
         super().apply(field)
         field.arguments = [*field.arguments, argument("include_deleted", bool | None, None, False)]
 
-    async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
-        if arguments.get("include_deleted"):
-            return await context.load_many(all_messages_by_conversation, keys)
-        return await super().load(context, keys, arguments)
+    def batch_of(self, arguments: dict[str, Any]) -> Batch[Any, Any]:
+        deleted = arguments.get("include_deleted")
+        return all_messages_by_conversation if deleted else messages_by_conversation
 
     async def count(self, context: Context, object: Any, arguments: dict[str, Any]) -> int:
         total: int = object.message_count

@@ -6,14 +6,13 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
-from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from resolvers.loading import Batch
 from resolvers.paging import MAX_PAGE, Order, PageArguments, Slice
 from schema.context import Context
-from schema.loading import Loaded
+from schema.loading import Ahead, Loaded
 
 T = TypeVar("T")
 
@@ -70,7 +69,7 @@ def page_arguments(names: tuple[str, ...] = NAMES) -> list[StrawberryArgument]:
     ]
 
 
-class Paged(FieldExtension):
+class Paged(Ahead):
     """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
 
     names = NAMES
@@ -84,13 +83,13 @@ class Paged(FieldExtension):
     ) -> Any:
         context: Context = info.context
         asked: dict[str, Any] = {name: values.pop(name, None) for name in self.names}
-        arguments = PageArguments(**asked, ahead=context.references)
+        arguments = PageArguments(**asked, ahead=self.links)
         slice = await next_(source, info, arguments=arguments, **values)
         context.know(slice)
         return slice
 
 
-class Pages(Loaded):
+class Pages(Loaded, Ahead):
     """A page under each of many objects: those of a level are read together."""
 
     def __init__(self, batch: Batch[Any, Any], order: Order, counts: Batch[Any, int]) -> None:
@@ -108,10 +107,17 @@ class Pages(Loaded):
         return [(key, page) for key in self.read(objects)]
 
     async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
-        if len(keys) == 1:  # to look at hundreds of rows twice would take longer than a batch
-            ((key, page),) = keys
-            keys = [(key, page._replace(ahead=context.references))]
-        return await super().load(context, keys, arguments)
+        batch = self.batch_of(arguments)
+        if len(keys) > 1:  # to keep hundreds of rows for a second look takes as long as a batch
+            return await context.load_many(batch, keys)
+        ((key, page),) = keys
+        (slice,) = await context.load_many(batch, [(key, page._replace(ahead=self.links))])
+        if isinstance(slice, Slice):
+            context.know(slice)
+        return [slice]
+
+    def batch_of(self, arguments: dict[str, Any]) -> Batch[Any, Any]:  # noqa: ARG002
+        return self.batch
 
     def values(
         self,
@@ -123,7 +129,6 @@ class Pages(Loaded):
         for object, slice in zip(objects, loaded, strict=True):
             if isinstance(slice, Slice):
                 slice.counted(partial(self.count, context, object, arguments))
-                context.know(slice)
         return loaded
 
     async def count(self, context: Context, object: Any, arguments: dict[str, Any]) -> int:  # noqa: ARG002

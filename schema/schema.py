@@ -1,6 +1,6 @@
 from contextlib import aclosing
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType, Undefined
@@ -12,13 +12,10 @@ from core.errors import BadInput
 from core.metrics import OPERATIONS
 from execution.documents import Document, Documents
 from execution.executor import CompiledExecutor
-from execution.planner import Followed
 from execution.schema import PlannedSchema, Refused, Results
-from resolvers.lookahead import Lookup, Reference, References
 from schema.context import Context
 from schema.cost import refusal
 from schema.errors import as_graphql_error, refusal_code
-from schema.loading import Loaded
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import DATE_TIME, WRITERS
@@ -101,19 +98,6 @@ class Executor(CompiledExecutor):
     @classmethod
     def executed(cls, fallback: str | None) -> None:
         _counter(fallback or "").inc()
-
-    @classmethod
-    def planned(cls, context: Context, followed: Followed) -> None:
-        context.references = _references(followed)
-
-
-@lru_cache(256)
-def _references(followed: Followed) -> References:
-    return frozenset(
-        Reference(parent, batched.read.name, batched.batch)
-        for parent, batched in followed
-        if type(batched) is Loaded and isinstance(batched.batch, Lookup)
-    )
 
 
 schema = Schema(

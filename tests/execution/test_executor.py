@@ -1,23 +1,22 @@
 """What GraphQL promises of an execution, by levels too."""
 
 import asyncio
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, Self
 
 import pytest
 import strawberry
 from strawberry.types import ExecutionResult
 
-from execution.batched import Batched
+from execution.batched import Batched, Followed, LooksAhead
 from execution.documents import Documents
 from execution.executor import CompiledExecutor
-from execution.planner import Followed
 from execution.schema import PlannedSchema
 
 
 class Executor(CompiledExecutor):
     documents: ClassVar[Documents] = Documents(64)
     fallbacks: ClassVar[list[str | None]] = []
-    followed: ClassVar[Followed] = frozenset()
 
     @classmethod
     def compiles_after(cls, _: object) -> int:
@@ -26,10 +25,6 @@ class Executor(CompiledExecutor):
     @classmethod
     def executed(cls, fallback: str | None) -> None:
         cls.fallbacks.append(fallback)
-
-    @classmethod
-    def planned(cls, context: Any, followed: Followed) -> None:  # noqa: ARG003
-        cls.followed = followed
 
 
 class Children(Batched):
@@ -40,6 +35,23 @@ class Children(Batched):
 
 class Log(list[str]):
     """The context: what happened, in order."""
+
+
+class Seeing(LooksAhead):
+    """Logs what is asked below."""
+
+    below = "unknown"
+
+    def looking_ahead(self, followed: Followed) -> Self:
+        seeing = copy(self)
+        seeing.below = ", ".join(f"{parent} {type(field).__name__}" for parent, field in followed)
+        return seeing
+
+    async def resolve_async(
+        self, next_: Any, source: Any, info: strawberry.Info[Log, None], **arguments: Any
+    ) -> Any:
+        info.context.append(f"below: {self.below}")
+        return await next_(source, info, **arguments)
 
 
 Info = strawberry.Info[Log, None]
@@ -80,6 +92,10 @@ class Node:
         raise ValueError(f"not yet {self.n}")
 
 
+async def see() -> Node:
+    return Node(n=1, children=[])
+
+
 @strawberry.type
 class Query:
     @strawberry.field
@@ -89,6 +105,8 @@ class Query:
     @strawberry.field
     def node(self, n: int = 1) -> Node | None:
         return Node(n=n, children=[])
+
+    seen: Node = strawberry.field(resolver=see, extensions=[Seeing()])
 
     @strawberry.field
     def maybe(self) -> list[Node | None]:
@@ -137,14 +155,14 @@ async def test_a_level_is_one_load() -> None:
     assert answer.data["nodes"][2]["children"][1] == {"n": 21, "children": [{"n": 210}, {"n": 211}]}
 
 
-async def test_what_a_plan_will_load_is_told_before() -> None:
+async def test_what_is_asked_below_a_field_is_told_to_it() -> None:
     log = Log()
-    await ask("{ nodes { n } }", log)
-    assert Executor.followed == frozenset()
-    await ask("{ nodes { ...More } } fragment More on Node { again { a: children { n } } }", log)
-    ((parent, batched),) = Executor.followed
-    assert parent == "Node"
-    assert isinstance(batched, Children)
+    await ask("{ seen { n } nodes { children { n } } }", log)
+    assert log == ["below: ", "load [0, 1, 2]"]
+    log.clear()
+    fragment = "fragment More on Node { again { a: children { n } } }"
+    await ask(f"{{ seen {{ ...More }} other: seen {{ again {{ n }} }} }} {fragment}", log)
+    assert log[:2] == ["below: Node Children", "below: "]
 
 
 async def test_a_level_waits_for_all_at_once() -> None:

@@ -13,10 +13,10 @@ from tables.engine import DB
 from tests.conftest import Database
 from tests.schema.workspace import Workspace, gid
 
-# The last two are asyncpg's, once a connection: how arrays of UUIDs come and go.
+# The last two are asyncpg's, once a connection: how arrays come and go.
 UNCOUNTED = re.compile(r"BEGIN|COMMIT|ROLLBACK|SET LOCAL |.*'jit'|.*typeinfo_tree", re.DOTALL)
-# What a list of conversations looks up on its way.
 LED_TO = re.compile(r"ahead_\d AS MATERIALIZED \(.*?FROM (?!unnest)(\w+)", re.DOTALL)
+# What a list of conversations looks up on its way.
 ASIDE = re.compile(r"WITH fewest .*?\) (?=SELECT c)|\(SELECT me\.read_count .*?\)", re.DOTALL)
 
 
@@ -161,6 +161,17 @@ async def test_a_page_of_one_object_brings_what_it_leads_to(
     found = [message["author"] for message in data["y"]["messages"]["nodes"]]
     assert found == [{"username": name} for name in ("bob", "ada", "dora")] + [None]
     assert [message["author"] for message in data["x"]["messages"]["nodes"]] == found
+
+
+async def test_only_what_is_asked_below_a_page_comes_with_it(
+    acme: Workspace, statements: Statements
+) -> None:
+    await acme.message(await acme.talk("bob", short_id="x"), "bob")
+    beside = 'conversation(by: {shortId: "x"}) { lastMessage { author { username } } }'
+    owners = "nodes { title owner { username } }"
+    query = f"{{ conversations(first: 9) {{ {owners} }} {beside} }}"
+    sent = await statements.during(acme.by("bob").ask(query))
+    assert sent == sorted(["conversations + tenant_users", "conversations", "messages", "sessions"])
 
 
 async def test_edges_without_rows_ask_nothing_further(

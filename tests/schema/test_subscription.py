@@ -182,7 +182,7 @@ async def test_nothing_is_held_between_events(acme: Workspace) -> None:
 
 
 # graphql-core drops what it has made and not begun, when it is cancelled before its next step.
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:coroutine .Batched._load_one. was never awaited:RuntimeWarning")
 async def test_who_goes_away_leaves_nothing(acme: Workspace) -> None:
     """At whatever moment."""
     talk = await acme.talk("ada", "bob")

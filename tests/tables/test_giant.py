@@ -15,7 +15,7 @@ from resolvers.conversation_list import (
     list_conversations,
 )
 from resolvers.document import contents_by_document, documents_by_id, documents_by_message
-from resolvers.lookahead import Reference
+from resolvers.lookahead import Link
 from resolvers.membership import memberships_by_user
 from resolvers.message import (
     last_messages_by_conversation,
@@ -137,9 +137,9 @@ async def test_what_a_page_leads_to(
 ) -> None:
     (tenant,), (one, _) = ids["tenants"], ids["some"]
     viewer = Viewer(one, uuid4(), tenant, TenantRole.MEMBER)
-    owner = Reference("Conversation", "owner_id", users_by_id)
-    author = Reference("Message", "author_id", users_by_id)
-    last = Reference("Conversation", "id", last_messages_by_conversation)
+    owner = Link("Conversation", "owner_id", users_by_id)
+    author = Link("Message", "author_id", users_by_id)
+    last = Link("Conversation", "id", last_messages_by_conversation)
     alone = PageArguments(first=FEW)
     connection = await db.connect()
     await connection.execute(
@@ -163,7 +163,7 @@ async def test_what_a_page_leads_to(
             page = await list_conversations(viewer, alone._replace(ahead=ahead))
             assert len(page.nodes) == FEW
             assert all(any(found.values()) for found in page.known.values())
-            assert len(page.known) == len({reference.lookup for reference in ahead})
+            assert len(page.known) == len({link.lookup for link in ahead})
         for (plain, values), (more, _) in zip(statements[::2], statements[1::2], strict=True):
             without = blocks(await plan(plain, values, AS_IT_IS))
             found = await plan(more, values, AS_IT_IS)
