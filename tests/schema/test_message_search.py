@@ -57,6 +57,18 @@ async def test_participants_and_admins_find(acme: Workspace, talk: UUID) -> None
     assert await acme.client.codes(FIND, words="blue", first=1) == ["UNAUTHENTICATED"]
 
 
+async def test_what_is_found_comes_with_its_author(acme: Workspace, talk: UUID) -> None:
+    for name in ("bob", "carl", None):
+        await acme.message(talk, name, content="the blue whale")
+    query = """query ($after: String) { searchMessages(query: "blue", first: 2, after: $after) {
+        pageInfo { endCursor } edges { node { author { username } } } } }"""
+    first = (await acme.by("bob").ask(query))["searchMessages"]
+    after = first["pageInfo"]["endCursor"]
+    second = (await acme.by("bob").ask(query, after=after))["searchMessages"]
+    authors = [edge["node"]["author"] for page in (first, second) for edge in page["edges"]]
+    assert authors == [None, {"username": "carl"}, {"username": "bob"}]
+
+
 async def test_one_conversation_alone(acme: Workspace, talk: UUID) -> None:
     await _says(acme, talk, "blue whale")
     other = await acme.talk("carl")

@@ -205,6 +205,11 @@ async def test_edges_without_rows_ask_nothing_further(
             ["audit_events + tenant_users"],
         ),
         ('{ searchMessages(first: 9, query: "x") { nodes { id } } }', ["search_messages"]),
+        (
+            '{ searchMessages(first: 9, query: "x") { nodes { author { id } } } }',
+            ["search_messages + tenant_users"],
+        ),
+        ("{ documents(first: 9) { nodes { owner { id } } } }", ["documents + tenant_users"]),
         ('{ node(id: "x") { id } }', []),
     ],
 )
