@@ -92,6 +92,15 @@ async def test_the_example_answers_on_the_first_press(visit: Visit, link: str) -
     assert visit.complaints == []
 
 
+@pytest.mark.parametrize("width", [1300, 700])
+async def test_it_is_as_wide_as_its_window(visit: Visit, link: str, width: int) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 800})
+    await visit.page.goto(link)
+    await ready(visit.page)
+    widths = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    assert await visit.page.evaluate(widths) == [width, 800]
+
+
 async def test_no_other_host_is_asked(visit: Visit, link: str) -> None:
     await visit.page.goto(link)
     await ready(visit.page)
