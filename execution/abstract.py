@@ -27,6 +27,7 @@ class AbstractPosition(Position):
         super().__init__(type, field)
         self.abstract = abstract
         self.possible = possible
+        self.selections = [object.selection for object in possible.values()]
 
     def of_plain(
         self, run: Run, column: Column, classes: set[type], origin: Origin

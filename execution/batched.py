@@ -1,22 +1,22 @@
 """Fields that are answered for all objects of a level at once."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from strawberry import Info
 from strawberry.extensions import FieldExtension
 
 from execution.reading import Attribute, each
 
-Followed = frozenset[tuple[str, "Batched"]]
-"""Batched fields, with the names of the types that have them."""
+if TYPE_CHECKING:
+    from execution.position import Position
 
 
 class LooksAhead(FieldExtension):
-    """Of a field that may find what its values lead to along with them."""
+    """Of a field that may find what is asked of its values along with them."""
 
-    def looking_ahead(self, followed: Followed) -> Self:
-        """As it is in a plan that asks for these below the field."""
+    def looking_ahead(self, position: "Position") -> Self:
+        """As it is in a plan that asks for this."""
         raise NotImplementedError
 
 
@@ -31,7 +31,7 @@ class Derived(FieldExtension):
         (value,) = self.values([object])
         return value
 
-    def column(self, objects: Sequence[Any], _: object = None) -> list[Any]:
+    def __call__(self, objects: Sequence[Any], _: object = None) -> list[Any]:
         """As `values`, with the error of an object in its place."""
         try:
             return self.values(objects)

@@ -22,5 +22,9 @@ class Field:
     def nodes(self) -> list[FieldNode]:
         return [details.node for details in self.details]
 
+    @property
+    def name(self) -> str:
+        return self.details[0].node.name.value
+
     def __str__(self) -> str:
-        return f"{self.parent_type.name}.{self.nodes[0].name.value}"
+        return f"{self.parent_type.name}.{self.name}"

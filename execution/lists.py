@@ -21,6 +21,7 @@ class ListPosition(Position):
     def __init__(self, type: GraphQLOutputType, field: "Field", item: Position) -> None:
         super().__init__(type, field)
         self.item = item
+        self.selections = item.selections
 
     def of_plain(self, run: Run, column: Column, classes: set[type], origin: Origin) -> Pending:
         if classes <= LISTS:

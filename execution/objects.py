@@ -1,10 +1,12 @@
 """Objects of one type at one position of the query: a level has few of these, each of many rows."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.executor import invalid_return_type_error
+from orjson import Fragment
 
 from execution.batched import Found
 from execution.kinds import KINDS, LATER, Foreign, Kind
@@ -28,6 +30,7 @@ class Selection:
     ) -> None:
         self.type = type
         self.fields = fields
+        self.keys = keys
         self.rows = _rows(type, [field.key for field in fields], keys)
         self.is_of_rows = all(isinstance(field.source, OfRow) for field in fields)
         """Whether the objects themselves have all that is asked of them."""
@@ -62,6 +65,16 @@ def _rows(
     return rows
 
 
+JSON = itemgetter("json")
+
+
+def are_written(classes: set[type]) -> bool:
+    """Whether objects of these are asked for nothing: the key `json` has what a plan asks of them,
+    as bytes. Only a field that `LooksAhead` may give such, and of one class; it says so by an
+    attribute `is_written`."""
+    return len(classes) == 1 and getattr(next(iter(classes)), "is_written", False)
+
+
 class ObjectPosition(Position):
     known: frozenset[type] = frozenset()
     """Classes whose instances are of the type."""
@@ -69,6 +82,7 @@ class ObjectPosition(Position):
     def __init__(self, type: GraphQLOutputType, field: "Field", selection: Selection) -> None:
         super().__init__(type, field)
         self.selection = selection
+        self.selections = (selection,)
         self.is_type_of = selection.type.is_type_of
 
     def are_known(self, classes: set[type]) -> bool:
@@ -77,6 +91,8 @@ class ObjectPosition(Position):
     def of_plain(
         self, run: Run, column: Column, classes: set[type], origin: Origin
     ) -> Column | Pending:
+        if are_written(classes):
+            return list(map(Fragment, map(JSON, column)))
         if self.are_known(classes):
             return self.of_checked(run, column, classes, origin)
         assert self.is_type_of is not None
@@ -120,7 +136,7 @@ class ObjectPosition(Position):
         """Each row once, however many edges lead to it."""
         rows = [row for row in by_key.values() if row is not None]
         classes = set(map(type, rows))
-        if not (KINDS.are_plain(classes) and self.are_known(classes)):
+        if not (KINDS.are_plain(classes) and self.are_known(classes)) or are_written(classes):
             return None
         if len(rows) < len(by_key) and not self.nullable:
             return None

@@ -26,13 +26,12 @@ from strawberry import Schema
 
 from execution.abstract import AbstractPosition
 from execution.arguments import Signatures
-from execution.batched import Followed
 from execution.fields import Field
 from execution.leaves import LeafPosition, Writer, writer_of
 from execution.lists import ListPosition
 from execution.objects import ObjectPosition, Selection
 from execution.position import Position
-from execution.sources import Batch, source_of
+from execution.sources import source_of
 
 if TYPE_CHECKING:
     from execution.executor import CompiledExecutor
@@ -72,8 +71,6 @@ class _Planner:
         self.writers: Mapping[str, Writer] = executor.writers
         self.size = 0
         self.depth = 0
-        self.followed: Followed = frozenset()
-        """Below the field that is planned."""
 
     def roots(self) -> list[Selection]:
         executor, operation = self.executor, self.executor.operation
@@ -110,12 +107,8 @@ class _Planner:
         node = details[0].node
         definition = parent.fields[node.name.value]
         field = Field(key, details, definition, parent)
-        beside, self.followed = self.followed, frozenset()
         field.position = self.position(definition.type, field)
-        field.source = source_of(definition, node, self.signatures, self.followed)
-        self.followed |= beside
-        if isinstance(field.source, Batch):
-            self.followed |= {(parent.name, field.source.batched)}
+        field.source = source_of(definition, node, self.signatures, field.position)
         return field
 
     def position(self, type: GraphQLOutputType, field: Field) -> Position:

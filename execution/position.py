@@ -1,7 +1,7 @@
 """What a field, or an item of a list, may be: CompleteValue() of the specification, for a column
 of values at once. Anything unusual is left to graphql-core, value by value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import GraphQLOutputType, is_non_null_type
@@ -13,6 +13,7 @@ from execution.run import Column, Failure, Run, Waiting
 
 if TYPE_CHECKING:
     from execution.fields import Field
+    from execution.objects import Selection
 
 
 class Pending(Protocol):
@@ -27,6 +28,9 @@ def collected(column: Column | Pending, run: Run) -> Column:
 
 
 class Position:
+    selections: Sequence["Selection"] = ()
+    """What is asked of the objects that may be here, by their types."""
+
     def __init__(self, type: GraphQLOutputType, field: "Field") -> None:
         self.type = type
         self.nullable = not is_non_null_type(type)

@@ -16,13 +16,14 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from execution.arguments import Arguments, Signatures
-from execution.batched import Batched, Derived, Followed, Found, LooksAhead
+from execution.batched import Batched, Derived, Found, LooksAhead
 from execution.reading import Attribute, each
 from execution.run import Column, Run, lazy_info
 
 if TYPE_CHECKING:
     from execution.fields import Field
     from execution.objects import Objects
+    from execution.position import Position
 
 
 class Source(Protocol):
@@ -39,7 +40,7 @@ class OfRow:
 
     def __init__(self, read: Callable[[Column, set[type]], Column]) -> None:
         self.read = read
-        """Given objects and their classes."""
+        """Given objects and their classes: an Attribute, a Derived, or some function."""
 
     def __call__(self, run: Run, field: "Field", objects: "Objects") -> Column:  # noqa: ARG002
         return self.read(objects.values, objects.classes)
@@ -133,16 +134,16 @@ class AsGraphQLCore:
 
 
 def source_of(
-    definition: GraphQLField, node: FieldNode, signatures: Signatures, followed: Followed
+    definition: GraphQLField, node: FieldNode, signatures: Signatures, position: "Position"
 ) -> Source:
-    """`followed` below the field."""
+    """Of a field whose values fill `position`."""
     schema = signatures.schema
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if not _is_strawberrys(definition, field) or schema.schema_converter.exception_handlers:
         return AsGraphQLCore()
     assert isinstance(field, StrawberryField)
     resolver = field.base_resolver
-    extensions = {each: _looking_ahead(each, followed) for each in field.extensions}
+    extensions = {each: _looking_ahead(each, position) for each in field.extensions}
     source: Source = AsGraphQLCore()
     match list(extensions.values()):
         case [] if not resolver:
@@ -150,7 +151,7 @@ def source_of(
         case [] if resolver and _takes_only_self(field):
             source = OfRow(_of_each(resolver.wrapped_func))  # type: ignore[arg-type]
         case [Derived() as derived] if not resolver:
-            source = OfRow(derived.column)
+            source = OfRow(derived)
         case [Batched() as batched] if not resolver:
             source = Batch(batched, signatures.arguments(field, definition, node))
         case _ if resolver and not (extensions and _names_info_otherwise(resolver)):
@@ -159,8 +160,8 @@ def source_of(
     return source
 
 
-def _looking_ahead(extension: FieldExtension, followed: Followed) -> FieldExtension:
-    return extension.looking_ahead(followed) if isinstance(extension, LooksAhead) else extension
+def _looking_ahead(extension: FieldExtension, position: "Position") -> FieldExtension:
+    return extension.looking_ahead(position) if isinstance(extension, LooksAhead) else extension
 
 
 def _names_info_otherwise(resolver: StrawberryResolver[Any]) -> bool:

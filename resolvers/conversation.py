@@ -9,7 +9,6 @@ from core.viewer import Viewer
 from resolvers.access import JOIN_ME, ONE_BY_ONE, sees_conversation, sees_deleted
 from resolvers.conversation_locking import NO_CONVERSATION
 from resolvers.loading import by_key
-from resolvers.message_change import Cursors
 from resolvers.paging import Key, Order
 from tables.engine import DB, Row
 
@@ -46,11 +45,6 @@ class ConversationRow(Row):
     tenant_id: UUID
     version: int
     deleted_at: datetime | None
-
-    @property
-    def cursor(self) -> str:
-        """Of the last change to its messages."""
-        return Cursors(self.tenant_id, self.id).cursor(self.version)
 
 
 def _source(viewer: Viewer, *, include_deleted: bool = False) -> str:

@@ -24,7 +24,6 @@ from resolvers.conversation import (
     ConversationRow,
 )
 from resolvers.loading import counts_by_key
-from resolvers.lookahead import fetch_ahead
 from resolvers.paging import (
     CountRow,
     Order,
@@ -32,6 +31,7 @@ from resolvers.paging import (
     PageArguments,
     Slice,
     fetch_paged,
+    fetch_rows,
     paged,
     sliced,
 )
@@ -80,7 +80,7 @@ async def list_conversations(
     page = arguments.page(order.value)
     conditions, values = _conditions(viewer, wanted)
     statement, parameters = _page(conditions, order.value, page, values)
-    rows, known = await fetch_ahead(ConversationRow, statement, page.ahead, *parameters)
+    rows, known = await fetch_rows(ConversationRow, statement, order.value, page, parameters)
 
     async def count() -> int:
         (row,) = await DB.fetch(CountRow, _count(conditions), *values)

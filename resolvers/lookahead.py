@@ -30,12 +30,17 @@ class Lookup(Generic[RowType]):
         *,
         key: str = "id",
     ) -> None:
-        """`select` makes a query of columns, in their order, for an array of keys. Its $1 is the
+        """`select` makes a query of columns for the row of one key, an expression. Its $1 is the
         tenant. The columns' types must be of PostgreSQL's own: of others asyncpg knows only in
         columns how to read them, not in records."""
         self.row, self.key = row, key
-        self.select: Callable[[str], str] = partial(select, columns)
+        self.one: Callable[[str], str] = partial(select, columns)
         self._record = _record(row, columns)
+
+    def select(self, keys: str) -> str:
+        """A query of the columns, in their order, for an array of keys."""
+        return f"""SELECT found.* FROM unnest({keys}) AS one (key)
+            CROSS JOIN LATERAL ({self.one("one.key")}) AS found"""
 
     async def __call__(self, viewer: Viewer, keys: Sequence[UUID]) -> list[RowType | None]:
         return await self.of_tenant(viewer.tenant_id, keys)

@@ -56,14 +56,15 @@ async def messages_by_id(viewer: Viewer, ids: Sequence[UUID]) -> list[MessageRow
     return by_key(rows, ids, "id")
 
 
-_OF_CONVERSATION = "FROM messages m WHERE m.tenant_id = $1 AND m.conversation_id = parent.id"
+_OF_CONVERSATION = "FROM messages m WHERE m.tenant_id = $1 AND m.conversation_id = {}"
+_OF_PARENT = _OF_CONVERSATION.format("parent.id")
 
 
 async def messages_by_conversation(
     viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
 ) -> list[Slice[MessageRow]]:
     """Of conversations that the viewer is known to see."""
-    sql = f"SELECT {COLUMNS} {_OF_CONVERSATION} AND m.deleted_at IS NULL"
+    sql = f"SELECT {COLUMNS} {_OF_PARENT} AND m.deleted_at IS NULL"
     return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
 
 
@@ -71,7 +72,7 @@ async def all_messages_by_conversation(
     viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
 ) -> list[Slice[MessageRow]]:
     """As `messages_by_conversation`, with deleted ones."""
-    sql = f"SELECT {COLUMNS} {_OF_CONVERSATION}"
+    sql = f"SELECT {COLUMNS} {_OF_PARENT}"
     return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
 
 
@@ -88,13 +89,12 @@ async def deleted_message_counts_by_conversation(viewer: Viewer, ids: Sequence[U
     return counts_by_key(rows, ids)
 
 
-def _last_of(columns: str, ids: str) -> str:
-    return f"""SELECT last.* FROM unnest({ids}) AS parent (id) CROSS JOIN LATERAL (
-        SELECT {columns} {_OF_CONVERSATION} AND m.deleted_at IS NULL
-        ORDER BY m.sequence DESC LIMIT 1) AS last"""
+def _last(columns: str, conversation: str) -> str:
+    return f"""SELECT {columns} {_OF_CONVERSATION.format(conversation)} AND m.deleted_at IS NULL
+        ORDER BY m.sequence DESC LIMIT 1"""
 
 
-last_messages_by_conversation = Lookup(MessageRow, COLUMNS, _last_of, key="conversation_id")
+last_messages_by_conversation = Lookup(MessageRow, COLUMNS, _last, key="conversation_id")
 """Of conversations that the viewer is known to see."""
 
 

@@ -21,8 +21,9 @@ import orjson
 from core.errors import BadInput
 from core.text import UNSTORABLE
 from core.time import moment, since_epoch
-from resolvers.loading import Known
+from resolvers.loading import NOTHING, Known
 from resolvers.lookahead import NO_LINKS, Links, fetch_ahead
+from resolvers.projection import Projection, WrittenRow, written
 from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
@@ -93,25 +94,26 @@ def _from_json(value: object, kind: str) -> object:
 
 
 class Page(NamedTuple):
-    """What is asked of a connection; hashed often, so that equal pages load together. What its rows
-    lead to by `ahead` comes with them."""
+    """What is asked of a connection; hashed often, so that equal pages load together. Its rows come
+    as `projection` has them, or what they lead to by `ahead` comes with them."""
 
     limit: int
     backward: bool = False
     after: tuple[object, ...] | None = None
     before: tuple[object, ...] | None = None
     ahead: Links = NO_LINKS
+    projection: Projection | None = None
 
 
 class PageArguments(NamedTuple):
-    """The arguments of a connection, as the client gave them, and the links that are followed from
-    its rows."""
+    """The arguments of a connection, as the client gave them, and what is asked of its rows."""
 
     first: int | None = None
     after: str | None = None
     last: int | None = None
     before: str | None = None
     ahead: Links = NO_LINKS
+    projection: Projection | None = None
 
     def page(self, order: Order) -> Page:
         """Raises BadInput unless one of first and last is given, in 1..100."""
@@ -126,6 +128,7 @@ class PageArguments(NamedTuple):
             after=None if self.after is None else order.position(self.after, "after"),
             before=None if self.before is None else order.position(self.before, "before"),
             ahead=self.ahead,
+            projection=self.projection,
         )
 
 
@@ -200,6 +203,24 @@ def paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tu
     return f"{sql} ORDER BY {sort} LIMIT ${len(parameters)}", parameters
 
 
+async def fetch_rows(
+    row: type[RowType],
+    statement: str,
+    order: Order,
+    page: Page,
+    arguments: Sequence[object],
+    kept: Sequence[str] = (),
+) -> tuple[list[RowType], Known]:
+    """Of a page's statement, with what else is asked of them. Where they come as JSON, they have
+    their sort key and what is `kept` besides."""
+    if page.projection is None:
+        return await fetch_ahead(row, statement, page.ahead, *arguments)
+    columns = (*kept, *(key.column for key in order.keys))
+    projected = written(statement, columns, page.projection)
+    rows: list[Any] = await DB.fetch(WrittenRow, projected, *arguments)
+    return rows, NOTHING
+
+
 def sliced(rows: list[RowType], order: Order, page: Page, known: Known) -> Slice[RowType]:
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
@@ -218,7 +239,7 @@ async def fetch_page(
 ) -> Slice[RowType]:
     """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
     statement, parameters = paged(f"SELECT {columns} {source}", order, page, arguments)
-    rows, known = await fetch_ahead(row, statement, page.ahead, *parameters)
+    rows, known = await fetch_rows(row, statement, order, page, parameters)
 
     async def count() -> int:
         counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)
@@ -254,13 +275,15 @@ async def fetch_paged(
     known: dict[Page, Known] = {}
     for page, parents in parents_by_page.items():
         lateral, parameters = page_of(page, [*arguments, parents])
-        rows, known[page] = await fetch_ahead(
+        rows, known[page] = await fetch_rows(
             row,
             f"SELECT parent.place, child.*"
             f" FROM unnest(${len(arguments) + 1}::uuid[]) WITH ORDINALITY AS parent (id, place)"
             f" CROSS JOIN LATERAL ({lateral}) AS child",
-            page.ahead,
-            *parameters,
+            order,
+            page,
+            parameters,
+            kept=("place",),
         )
         for place, children in groupby(rows, key=itemgetter("place")):
             found[parents[place - 1], page] = list(children)

@@ -35,12 +35,12 @@ class UserRow(Row):
     id: UUID
 
 
-def _among(columns: str, ids: str) -> str:
-    return f"""SELECT u.* FROM unnest({ids}) AS one (id) CROSS JOIN LATERAL (SELECT {columns}
-        FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = one.id {ONE_BY_ONE}) AS u"""
+def _one(columns: str, id: str) -> str:
+    return f"""SELECT {columns} FROM tenant_users u
+        WHERE u.tenant_id = $1 AND u.id = {id} {ONE_BY_ONE}"""
 
 
-users_by_id = Lookup(UserRow, COLUMNS, _among)
+users_by_id = Lookup(UserRow, COLUMNS, _one)
 """Also people who left: old messages keep their author."""
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -5,6 +6,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from execution.batched import Derived
 from resolvers.conversation import ConversationOrder
 from resolvers.conversation_list import ConversationFilter as Filter
 from resolvers.loading import Batch
@@ -15,6 +17,7 @@ from resolvers.message import (
     last_messages_by_conversation,
     messages_by_conversation,
 )
+from resolvers.message_change import Cursors
 from resolvers.user import (
     BY_JOINING,
     participant_counts_by_conversation,
@@ -54,13 +57,21 @@ class Messages(Pages):
         return total
 
 
+class ChangeCursors(Derived):
+    """Of the last changes to conversations' messages."""
+
+    def values(self, objects: Sequence[Any]) -> list[Any]:
+        return [Cursors(row.tenant_id, row.id).cursor(row.version) for row in objects]
+
+
 @strawberry.type
 class Conversation(Node):
     short_id: str = strawberry.field(description="For URLs.")
     title: str
     message_count: int = strawberry.field(description="Of messages that are not deleted.")
     cursor: str = strawberry.field(
-        description="Go on after what was read here with `messageChanges(after:)`."
+        description="Go on after what was read here with `messageChanges(after:)`.",
+        extensions=[ChangeCursors()],
     )
     unread_count: int = strawberry.field(description="Of the viewer.")
     last_message_at: datetime | None

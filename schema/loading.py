@@ -1,13 +1,11 @@
 """Fields that a batch of the rules answers, by a column that has its key."""
 
-from copy import copy
-from typing import Any, Self
+from typing import Any
 
 import strawberry
 
-from execution.batched import Batched, Followed, LooksAhead
+from execution.batched import Batched
 from resolvers.loading import Batch
-from resolvers.lookahead import NO_LINKS, Link, Lookup
 from schema.context import Context
 
 
@@ -23,21 +21,6 @@ class Loaded(Batched):
         arguments: dict[str, Any],  # noqa: ARG002
     ) -> list[Any]:
         return await context.load_many(self.batch, keys)
-
-
-class Ahead(LooksAhead):
-    """Finds what its rows lead to along with them, by `links`."""
-
-    links = NO_LINKS
-
-    def looking_ahead(self, followed: Followed) -> Self:
-        ahead = copy(self)
-        ahead.links = frozenset(
-            Link(parent, batched.read.name, batched.batch)
-            for parent, batched in followed
-            if type(batched) is Loaded and isinstance(batched.batch, Lookup)
-        )
-        return ahead
 
 
 def loaded(batch: Batch[Any, Any], key: str, description: str | None = None) -> Any:

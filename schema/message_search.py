@@ -8,6 +8,7 @@ class Searched(Paged):
     """Forward only."""
 
     names = ("first", "after")
+    projects = False  # edges read more of their row
 
 
 @strawberry.type

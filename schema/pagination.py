@@ -1,18 +1,26 @@
 """Relay's connections (relay.dev/graphql/connections.htm), read off `resolvers.paging.Slice`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from copy import copy
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
+from execution.batched import LooksAhead
+from execution.objects import Selection
+from execution.position import Position
 from resolvers.loading import Batch
+from resolvers.lookahead import NO_LINKS
 from resolvers.paging import MAX_PAGE, Order, PageArguments, Slice
+from resolvers.projection import Projection
 from schema.context import Context
-from schema.loading import Ahead, Loaded
+from schema.loading import Loaded
+from schema.lookahead import links_below
+from schema.projection import projected
 
 T = TypeVar("T")
 
@@ -69,6 +77,32 @@ def page_arguments(names: tuple[str, ...] = NAMES) -> list[StrawberryArgument]:
     ]
 
 
+class Ahead(LooksAhead):
+    """A page finds along with its rows what is asked of them: as JSON, or what they lead to."""
+
+    projects = True
+    projection: Projection | None = None
+    links = NO_LINKS
+
+    def looking_ahead(self, position: Position) -> Self:
+        ahead = copy(self)
+        nodes = list(_nodes(position)) if self.projects else []
+        ahead.projection = projected(nodes[0]) if len(nodes) == 1 else None
+        ahead.links = NO_LINKS if ahead.projection else frozenset(links_below(position))
+        return ahead
+
+
+def _nodes(connection: Position) -> Iterator[Selection]:
+    """What is asked of a connection's rows, each time that they are asked for."""
+    for selection in connection.selections:
+        for field in selection.fields:
+            match field.name:
+                case "nodes" | "node":
+                    yield from field.position.selections
+                case "edges":
+                    yield from _nodes(field.position)
+
+
 class Paged(Ahead):
     """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
 
@@ -83,7 +117,7 @@ class Paged(Ahead):
     ) -> Any:
         context: Context = info.context
         asked: dict[str, Any] = {name: values.pop(name, None) for name in self.names}
-        arguments = PageArguments(**asked, ahead=self.links)
+        arguments = PageArguments(**asked, ahead=self.links, projection=self.projection)
         slice = await next_(source, info, arguments=arguments, **values)
         context.know(slice)
         return slice
@@ -103,12 +137,13 @@ class Pages(Loaded, Ahead):
     def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:
         """Raises BadInput."""
         asked: dict[str, Any] = {name: arguments.get(name) for name in NAMES}
-        page = PageArguments(**asked).page(self.order)
+        page = PageArguments(**asked, projection=self.projection).page(self.order)
         return [(key, page) for key in self.read(objects)]
 
     async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
         batch = self.batch_of(arguments)
-        if len(keys) > 1:  # to keep hundreds of rows for a second look takes as long as a batch
+        # To keep hundreds of rows for a second look takes as long as a batch.
+        if len(keys) > 1 or not self.links:
             return await context.load_many(batch, keys)
         ((key, page),) = keys
         (slice,) = await context.load_many(batch, [(key, page._replace(ahead=self.links))])

@@ -8,9 +8,10 @@ import pytest
 import strawberry
 from strawberry.types import ExecutionResult
 
-from execution.batched import Batched, Followed, LooksAhead
+from execution.batched import Batched, LooksAhead
 from execution.documents import Documents
 from execution.executor import CompiledExecutor
+from execution.position import Position
 from execution.schema import PlannedSchema
 
 
@@ -42,9 +43,13 @@ class Seeing(LooksAhead):
 
     below = "unknown"
 
-    def looking_ahead(self, followed: Followed) -> Self:
+    def looking_ahead(self, position: Position) -> Self:
         seeing = copy(self)
-        seeing.below = ", ".join(f"{parent} {type(field).__name__}" for parent, field in followed)
+        seeing.below = ", ".join(
+            f"{selection.type}.{field.name}"
+            for selection in position.selections
+            for field in selection.fields
+        )
         return seeing
 
     async def resolve_async(
@@ -158,11 +163,11 @@ async def test_a_level_is_one_load() -> None:
 async def test_what_is_asked_below_a_field_is_told_to_it() -> None:
     log = Log()
     await ask("{ seen { n } nodes { children { n } } }", log)
-    assert log == ["below: ", "load [0, 1, 2]"]
+    assert log == ["below: Node.n", "load [0, 1, 2]"]
     log.clear()
-    fragment = "fragment More on Node { again { a: children { n } } }"
+    fragment = "fragment More on Node { a: again { n } children { n } }"
     await ask(f"{{ seen {{ ...More }} other: seen {{ again {{ n }} }} }} {fragment}", log)
-    assert log[:2] == ["below: Node Children", "below: "]
+    assert log[:2] == ["below: Node.again, Node.children", "below: Node.again"]
 
 
 async def test_a_level_waits_for_all_at_once() -> None:

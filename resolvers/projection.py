@@ -1,0 +1,97 @@
+"""What is asked of rows, written as JSON by the statement that finds them.
+
+A row that becomes objects of Python, a dictionary and JSON takes several times as long here as
+PostgreSQL takes to write it. What is written holds for all who see the row: columns, and what
+`Lookup`s find. It is the same to the byte as what a plan writes of the row itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from resolvers.lookahead import Lookup
+from tables.engine import Row
+
+Kind = Literal["text", "number", "moment", "id"]
+"""Of a column: numbers are integers and booleans; an id is a UUID, with the name of its type."""
+
+SQL: dict[Kind, str] = {
+    "text": "to_json({column})",
+    "number": "{column}::text",
+    # As isoformat writes it: microseconds, or nothing.
+    "moment": """'"' || replace(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
+        '.000000', '') || '+00:00"'""",
+    "id": """'"' || encode(convert_to('{type}:' || {column}, 'UTF8'), 'base64') || '"'""",
+}
+
+
+class WrittenRow(Row):
+    is_written = True  # for execution/objects.py
+    json: bytes
+
+
+class Column(NamedTuple):
+    name: str
+    kind: Kind
+    nullable: bool
+
+
+class Linked(NamedTuple):
+    """What `lookup` has for a column, or null."""
+
+    column: str
+    lookup: Lookup[Any]
+    projection: "Projection"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Projection:
+    type: str
+    members: tuple[tuple[str, Column | Linked | None], ...]
+    """By the keys of the response, which are names of GraphQL. None is the type's name."""
+
+    @property
+    def size(self) -> int:
+        linked = (member for _, member in self.members if isinstance(member, Linked))
+        return len(self.members) + sum(member.projection.size for member in linked)
+
+
+@lru_cache(1024)
+def projection(type: str, members: tuple[tuple[str, Column | Linked | None], ...]) -> Projection:
+    """The same one for what is equal: pages that have it are hashed and compared often."""
+    return Projection(type, members)
+
+
+@lru_cache(1024)
+def written(statement: str, kept: Iterable[str], projection: Projection) -> str:
+    """A statement whose rows have `json`, and the columns that are kept."""
+    joins: list[str] = []
+    json = _object(projection, "page", joins)
+    columns = "".join(f"page.{column}, " for column in kept)
+    return f"""SELECT {columns}convert_to({json}, 'UTF8') AS json
+        FROM ({statement}) AS page {" ".join(joins)}"""
+
+
+def _object(projection: Projection, row: str, joins: list[str]) -> str:
+    """An expression, of a row and of those that are joined to it."""
+    parts = [
+        f"""'{"," if number else "{"}"{key}":' || {_value(projection.type, member, row, joins)}"""
+        for number, (key, member) in enumerate(projection.members)
+    ]
+    return f"{' || '.join(parts)} || '}}'"
+
+
+def _value(type: str, member: Column | Linked | None, row: str, joins: list[str]) -> str:
+    match member:
+        case None:
+            return f"""'"{type}"'"""
+        case Column(name, kind, nullable):
+            value = SQL[kind].format(column=f"{row}.{name}", type=type)
+            return f"coalesce({value}, 'null')" if nullable else value
+        case Linked(column, lookup, linked):
+            name = f"link_{len(joins)}"
+            # Looked up once for each value, however many rows have it: PostgreSQL memoizes.
+            joins.append(f"LEFT JOIN LATERAL ({lookup.one(f'{row}.{column}')}) AS {name} ON TRUE")
+            json = _object(linked, name, joins)
+            return f"CASE WHEN {name}.{lookup.key} IS NULL THEN 'null' ELSE {json} END"

@@ -1,0 +1,59 @@
+"""What a plan asks of a node, where its row alone has it."""
+
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
+
+from execution.fields import Field
+from execution.leaves import LeafPosition
+from execution.objects import Selection
+from execution.reading import Attribute
+from execution.sources import OfRow
+from resolvers.projection import Column, Kind, Linked, Projection, projection
+from schema.lookahead import link_of
+from schema.node import GlobalIds
+
+MAX_SIZE = 100
+"""Keys of a projection, with those below: PostgreSQL makes a plan of each."""
+
+KINDS: dict[str, Kind] = {
+    "String": "text",
+    "Int": "number",
+    "Boolean": "number",
+    "DateTime": "moment",
+}
+
+
+def projected(selection: Selection) -> Projection | None:
+    """None where more is asked than columns, and what may be null and is looked up by one."""
+    fields = {field.key: field for field in selection.fields}
+    type = selection.type.name
+    members: list[tuple[str, Column | Linked | None]] = []
+    for key in selection.keys:
+        if key in fields and (member := _member(type, fields[key])) is None:
+            return None
+        members.append((key, member if key in fields else None))
+    found = projection(type, tuple(members))
+    return found if found.size <= MAX_SIZE else None
+
+
+def _member(type: str, field: Field) -> Column | Linked | None:
+    position, source = field.position, field.source
+    if isinstance(position, LeafPosition) and isinstance(source, OfRow):
+        if isinstance(source.read, GlobalIds):
+            return Column(source.read.id.name, "id", nullable=False)
+        kind = _kind(position)
+        if kind and isinstance(source.read, Attribute):
+            return Column(source.read.name, kind, position.nullable)
+    link = link_of(type, source)
+    if link and position.nullable and len(position.selections) == 1:
+        below = projected(position.selections[0])
+        return Linked(link.column, link.lookup, below) if below else None
+    return None
+
+
+def _kind(position: LeafPosition) -> Kind | None:
+    leaf = position.leaf
+    if isinstance(leaf, CustomGraphQLEnumType):
+        # PostgreSQL must have the names themselves.
+        same = all(value.value == name for name, value in leaf.values.items())
+        return "text" if same else None
+    return KINDS.get(leaf.name)
