@@ -1,12 +1,10 @@
 """Objects of one type at one position of the query: a level has few of these, each of many rows."""
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLObjectType, GraphQLOutputType
 from graphql.execution.executor import invalid_return_type_error
-from orjson import Fragment
 
 from execution.batched import Found
 from execution.kinds import KINDS, LATER, Foreign, Kind
@@ -65,14 +63,11 @@ def _rows(
     return rows
 
 
-JSON = itemgetter("json")
-
-
-def are_written(classes: set[type]) -> bool:
-    """Whether objects of these are asked for nothing: the key `json` has what a plan asks of them,
-    as bytes. Only a field that `LooksAhead` may give such, and of one class; it says so by an
-    attribute `is_written`."""
-    return len(classes) == 1 and getattr(next(iter(classes)), "is_written", False)
+def written_answers(classes: set[type]) -> Callable[[Column], Column] | None:
+    """What makes answers of objects that are asked nothing more: a field that `LooksAhead` may give
+    such, which have what a plan asks of them. It is an attribute of their class."""
+    (cls,) = classes if len(classes) == 1 else (object,)
+    return getattr(cls, "written_answers", None)
 
 
 class ObjectPosition(Position):
@@ -91,8 +86,8 @@ class ObjectPosition(Position):
     def of_plain(
         self, run: Run, column: Column, classes: set[type], origin: Origin
     ) -> Column | Pending:
-        if are_written(classes):
-            return list(map(Fragment, map(JSON, column)))
+        if write := written_answers(classes):
+            return write(column)
         if self.are_known(classes):
             return self.of_checked(run, column, classes, origin)
         assert self.is_type_of is not None
@@ -136,7 +131,7 @@ class ObjectPosition(Position):
         """Each row once, however many edges lead to it."""
         rows = [row for row in by_key.values() if row is not None]
         classes = set(map(type, rows))
-        if not (KINDS.are_plain(classes) and self.are_known(classes)) or are_written(classes):
+        if not (KINDS.are_plain(classes) and self.are_known(classes)):
             return None
         if len(rows) < len(by_key) and not self.nullable:
             return None

@@ -8,7 +8,10 @@ PostgreSQL takes to write it. What is written holds for all who see the row: col
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
+
+from orjson import Fragment
 
 from resolvers.lookahead import Lookup
 from tables.engine import Row
@@ -27,8 +30,12 @@ SQL: dict[Kind, str] = {
 
 
 class WrittenRow(Row):
-    is_written = True  # for execution/objects.py
     json: bytes
+
+    @staticmethod
+    def written_answers(rows: Iterable[Any]) -> list[Any]:
+        """For execution/objects.py."""
+        return list(map(Fragment, map(itemgetter("json"), rows)))
 
 
 class Column(NamedTuple):
