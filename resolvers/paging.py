@@ -23,7 +23,7 @@ from core.text import UNSTORABLE
 from core.time import moment, since_epoch
 from resolvers.loading import NOTHING, Known
 from resolvers.lookahead import NO_LINKS, Links, fetch_ahead
-from resolvers.projection import Projection, WrittenRow, written
+from resolvers.projection import Projection, fetch_projected
 from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
@@ -55,7 +55,7 @@ class Order:
         return ", ".join(f"{key.sql} {direction}" for key in self.keys)
 
     def cursor(self, row: Any) -> str:
-        values = [_to_json(row[key.column]) for key in self.keys]
+        values = [_to_json(getattr(row, key.column)) for key in self.keys]
         return base64.urlsafe_b64encode(orjson.dumps([self.name, *values])).decode()
 
     def position(self, cursor: str, argument: str) -> tuple[object, ...]:
@@ -209,16 +209,14 @@ async def fetch_rows(
     order: Order,
     page: Page,
     arguments: Sequence[object],
-    kept: Sequence[str] = (),
+    kept: tuple[str, ...] = (),
 ) -> tuple[list[RowType], Known]:
     """Of a page's statement, with what else is asked of them. Where they come as JSON, they have
     their sort key and what is `kept` besides."""
     if page.projection is None:
         return await fetch_ahead(row, statement, page.ahead, *arguments)
     columns = (*kept, *(key.column for key in order.keys))
-    projected = written(statement, columns, page.projection)
-    rows: list[Any] = await DB.fetch(WrittenRow, projected, *arguments)
-    return rows, NOTHING
+    return await fetch_projected(statement, columns, page.projection, arguments), NOTHING
 
 
 def sliced(rows: list[RowType], order: Order, page: Page, known: Known) -> Slice[RowType]:
@@ -285,6 +283,6 @@ async def fetch_paged(
             parameters,
             kept=("place",),
         )
-        for place, children in groupby(rows, key=itemgetter("place")):
+        for place, children in groupby(rows, key=itemgetter(0)):
             found[parents[place - 1], page] = list(children)
     return [sliced(found[key], order, key[1], known[key[1]]) for key in keys]

@@ -5,16 +5,17 @@ PostgreSQL takes to write it. What is written holds for all who see the row: col
 `Lookup`s find. It is the same to the byte as what a plan writes of the row itself.
 """
 
-from collections.abc import Iterable
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Literal, NamedTuple
 
 from orjson import Fragment
 
 from resolvers.lookahead import Lookup
-from tables.engine import Row
+from tables.engine import DB, Row
 
 Kind = Literal["text", "number", "moment", "id"]
 """Of a column: numbers are integers and booleans; an id is a UUID, with the name of its type."""
@@ -29,13 +30,7 @@ SQL: dict[Kind, str] = {
 }
 
 
-class WrittenRow(Row):
-    json: bytes
-
-    @staticmethod
-    def written_answers(rows: Iterable[Any]) -> list[Any]:
-        """For execution/objects.py."""
-        return list(map(Fragment, map(itemgetter("json"), rows)))
+JSON = attrgetter("json")
 
 
 class Column(NamedTuple):
@@ -70,14 +65,37 @@ def projection(type: str, members: tuple[tuple[str, Column | Linked | None], ...
     return Projection(type, members)
 
 
+async def fetch_projected(
+    statement: str, kept: tuple[str, ...], projection: Projection, arguments: Sequence[object]
+) -> list[Any]:
+    """Rows of a statement as a plan answers them. They have the columns that are kept, in their
+    order, and as attributes."""
+    # One row comes at once; of many PostgreSQL sends 8 KiB at a time, and we wake up for each.
+    (row,) = await DB.fetch(Row, _written(statement, kept, projection), *arguments)
+    return _rows(kept)(row) if row["json"] else []
+
+
 @lru_cache(1024)
-def written(statement: str, kept: Iterable[str], projection: Projection) -> str:
-    """A statement whose rows have `json`, and the columns that are kept."""
+def _written(statement: str, kept: tuple[str, ...], projection: Projection) -> str:
     joins: list[str] = []
     json = _object(projection, "page", joins)
-    columns = "".join(f"page.{column}, " for column in kept)
-    return f"""SELECT {columns}convert_to({json}, 'UTF8') AS json
+    columns = "".join(f"array_agg(page.{column}) AS {column}, " for column in kept)
+    return f"""SELECT {columns}array_agg(convert_to({json}, 'UTF8')) AS json
         FROM ({statement}) AS page {" ".join(joins)}"""
+
+
+@lru_cache
+def _rows(kept: tuple[str, ...]) -> Callable[[Row], list[Any]]:
+    names = (*kept, "json")
+    projected: Any = namedtuple("Projected", names)  # type: ignore[misc]  # noqa: PYI024
+    row: Any = type("Projected", (projected,), {"__slots__": (), "written_answers": _answers})
+    columns = itemgetter(*names)
+    return lambda arrays: list(map(row._make, zip(*columns(arrays), strict=True)))
+
+
+def _answers(rows: Iterable[Any]) -> list[Any]:
+    """For execution/objects.py."""
+    return list(map(Fragment, map(JSON, rows)))
 
 
 def _object(projection: Projection, row: str, joins: list[str]) -> str:
