@@ -1,5 +1,6 @@
 import base64
 from datetime import UTC
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -56,8 +57,9 @@ async def test_the_last_key_is_unique(order: Order, database: Database) -> None:
 
 @given(data=st.data(), order=st.sampled_from(list(ORDERS)))
 def test_a_position_survives_its_cursor(data: st.DataObject, order: Order) -> None:
-    row = {key.column: data.draw(VALUES[key.type]) for key in order.keys}
-    assert order.position(order.cursor(row), "after") == tuple(row.values())
+    values = {key.column: data.draw(VALUES[key.type]) for key in order.keys}
+    row = SimpleNamespace(**values)
+    assert order.position(order.cursor(row), "after") == tuple(values.values())
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
