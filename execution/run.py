@@ -128,19 +128,19 @@ async def _settle_one(column: Column, place: int, awaitable: Awaitable[Any]) -> 
 
 def lazy_info(run: Run, field: "Field", origin: Origin, index: int) -> Any:
     """A GraphQLResolveInfo that is made when more of it is read than the context."""
-    return _LazyInfo(run, field, origin, index)
+    return LazyInfo(run, field, origin, index)
 
 
-class _LazyInfo:
-    __slots__ = ("_info", "_place", "context")
+class LazyInfo:
+    __slots__ = ("_info", "_place", "context", "run")
 
     def __init__(self, run: Run, field: "Field", origin: Origin, index: int) -> None:
         self.context = run.executor.context_value
-        self._place = (run, field, origin, index)
+        self.run = run
+        self._place = (field, origin, index)
         self._info: GraphQLResolveInfo[Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         if self._info is None:
-            run, field, origin, index = self._place
-            self._info = run.info(field, origin, index)
+            self._info = self.run.info(*self._place)
         return getattr(self._info, name)

@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import FieldNode, GraphQLField
-from strawberry import Schema
+from strawberry import Info, Schema
 from strawberry.extensions.field_extension import (
     FieldExtension,
     build_field_extension_resolvers,
@@ -18,7 +18,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 from execution.arguments import Arguments, Signatures
 from execution.batched import Batched, Derived, Found, LooksAhead
 from execution.reading import Attribute, each
-from execution.run import Column, Run, lazy_info
+from execution.run import Column, LazyInfo, Run, lazy_info
 
 if TYPE_CHECKING:
     from execution.fields import Field
@@ -68,6 +68,15 @@ class Batch:
         except Exception as error:  # noqa: BLE001 - a scalar's parser may raise anything
             return [error] * len(objects.values)
         return self.load(run.executor.context_value, objects.values, arguments)
+
+
+def arguments_below(info: Info, field: "Field") -> dict[str, Any]:
+    """Of a batched field below one that `LooksAhead`, in the execution that it is resolved in.
+    Raises what is wrong with them."""
+    found: Any = info._raw_info
+    assert isinstance(found, LazyInfo)
+    assert isinstance(field.source, Batch)
+    return field.source.arguments(found.run, field, found)
 
 
 class Resolver:

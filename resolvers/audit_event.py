@@ -9,7 +9,8 @@ from core.text import storable
 from core.viewer import Caller, Viewer
 from resolvers.access import require_admin
 from resolvers.loading import by_key
-from resolvers.paging import Key, Order, PageArguments, Slice, fetch_page
+from resolvers.order import Key, Order
+from resolvers.paging import PageArguments, Slice, fetch_page
 from tables.engine import DB, Row
 
 COLUMNS = """a.id, a.action, a.actor_id, a.target_id, a.details, a.ip_address, a.request_id,

@@ -8,9 +8,10 @@ from core.text import storable
 from core.viewer import Viewer
 from resolvers.access import JOIN_ME, ONE_BY_ONE, sees_conversation, sees_deleted
 from resolvers.conversation_locking import NO_CONVERSATION
-from resolvers.loading import by_key
-from resolvers.paging import Key, Order
-from tables.engine import DB, Row
+from resolvers.loading import Known, by_key
+from resolvers.lookahead import NOTHING_AHEAD, Ahead, fetch_ahead
+from resolvers.order import Key, Order
+from tables.engine import Row
 
 _STORED = """c.id, c.tenant_id, c.version, c.short_id, c.title, c.owner_id, c.message_count,
     c.last_message_at, c.created_at, c.updated_at, c.deleted_at,
@@ -56,16 +57,38 @@ def _source(viewer: Viewer, *, include_deleted: bool = False) -> str:
 async def conversations_by_id(
     viewer: Viewer, ids: Sequence[UUID], *, include_deleted: bool = False
 ) -> list[ConversationRow | None]:
-    rows = await DB.fetch(
+    rows, _ = await _fetch(viewer, ids, include_deleted=include_deleted)
+    return by_key(rows, ids, "id")
+
+
+async def conversations_ahead(
+    viewer: Viewer, keys: Sequence[tuple[UUID, Ahead]]
+) -> list[tuple[ConversationRow | None, Known]]:
+    """By their ids, with what comes along with them."""
+    found: dict[tuple[UUID, Ahead], tuple[ConversationRow | None, Known]] = {}
+    for ahead in dict.fromkeys(ahead for _, ahead in keys):
+        ids = [id for id, asked in keys if asked == ahead]
+        rows, known = await _fetch(viewer, ids, ahead)
+        for id, row in zip(ids, by_key(rows, ids, "id"), strict=True):
+            found[id, ahead] = row, known
+    return [found[key] for key in keys]
+
+
+async def _fetch(
+    viewer: Viewer,
+    ids: Sequence[UUID],
+    ahead: Ahead = NOTHING_AHEAD,
+    *,
+    include_deleted: bool = False,
+) -> tuple[list[ConversationRow], Known]:
+    return await fetch_ahead(
         ConversationRow,
         f"""SELECT c.* FROM unnest($3::uuid[]) AS one (id) CROSS JOIN LATERAL (
             SELECT {COLUMNS} {_source(viewer, include_deleted=include_deleted)}
             AND c.id = one.id {ONE_BY_ONE}) AS c""",
-        viewer.tenant_id,
-        viewer.user_id,
-        ids,
+        ahead,
+        [viewer.tenant_id, viewer.user_id, ids],
     )
-    return by_key(rows, ids, "id")
 
 
 async def conversations_by_message(
@@ -77,12 +100,13 @@ async def conversations_by_message(
     return [row or NotFound(NO_CONVERSATION) for row in rows]
 
 
-async def conversation_by_short_id(viewer: Viewer, short_id: str) -> ConversationRow | None:
-    rows = await DB.fetch(
+async def conversation_by_short_id(
+    viewer: Viewer, short_id: str, ahead: Ahead = NOTHING_AHEAD
+) -> tuple[ConversationRow | None, Known]:
+    rows, known = await fetch_ahead(
         ConversationRow,
         f"SELECT {COLUMNS} {_source(viewer)} AND c.short_id = $3",
-        viewer.tenant_id,
-        viewer.user_id,
-        storable(short_id, "by", "shortId"),
+        ahead,
+        [viewer.tenant_id, viewer.user_id, storable(short_id, "by", "shortId")],
     )
-    return rows[0] if rows else None
+    return (rows[0] if rows else None), known

@@ -24,14 +24,14 @@ from resolvers.conversation import (
     ConversationRow,
 )
 from resolvers.loading import counts_by_key
+from resolvers.lookahead import fetch_ahead
+from resolvers.order import Order
 from resolvers.paging import (
     CountRow,
-    Order,
     Page,
     PageArguments,
     Slice,
     fetch_paged,
-    fetch_rows,
     paged,
     sliced,
 )
@@ -80,7 +80,9 @@ async def list_conversations(
     page = arguments.page(order.value)
     conditions, values = _conditions(viewer, wanted)
     statement, parameters = _page(conditions, order.value, page, values)
-    rows, known = await fetch_rows(ConversationRow, statement, order.value, page, parameters)
+    rows, known = await fetch_ahead(
+        ConversationRow, statement, page.ahead, parameters, order.value.columns
+    )
 
     async def count() -> int:
         (row,) = await DB.fetch(CountRow, _count(conditions), *values)

@@ -17,7 +17,8 @@ from core.text import normalised, searchable, storable
 from core.viewer import Viewer
 from resolvers.access import ONE_BY_ONE, sees_deleted
 from resolvers.document import COLUMNS, DocumentRow
-from resolvers.paging import Key, KeyType, Order, PageArguments, Slice, fetch_page
+from resolvers.order import Key, KeyType, Order
+from resolvers.paging import PageArguments, Slice, fetch_page
 from resolvers.validation import Input, JSONObject, validated
 
 NEWEST = Order(

@@ -1,65 +1,23 @@
-"""What rows lead to, found by the statement that finds the rows.
+"""What a plan asks of rows, and of what they lead to, found by the statement that finds the rows.
 
-To ask a batch is a round trip. Where a plan follows links from the rows of a page, what these lead
-to comes in the first row, as PostgreSQL's arrays of records; whoever asks the batch then finds it
-known. So it is with pages that an operation begins with, and with those of a single object:
-hundreds of rows, kept for a second look, cost as much as the round trip.
+To ask a batch is a round trip, and to make objects of rows takes longer than to find them. Where
+columns have all that is asked of rows, they come as JSON. If not, what links lead to comes in the
+first row, as PostgreSQL's arrays of records, and pages below in each row, as JSON; whoever asks the
+batch then finds it known. So it is with rows that an operation begins with, and with pages of a
+single object: hundreds of rows, kept for a second look, cost as much as the round trip.
 """
 
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any, Generic, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from core.viewer import Viewer
-from resolvers.loading import NOTHING, Known, by_key
+from resolvers.loading import NOTHING, Batch, Known
+from resolvers.lookup import Lookup
+from resolvers.projection import Projection, as_json, rows_of
 from tables.engine import DB, Row, RowType
-
-
-class Lookup(Generic[RowType]):
-    """A batch of rows by `key`, the same for all who see what leads to them."""
-
-    def __init__(
-        self,
-        row: type[RowType],
-        columns: str,
-        select: Callable[[str, str], str],
-        *,
-        key: str = "id",
-    ) -> None:
-        """`select` makes a query of columns for the row of one key, an expression. Its $1 is the
-        tenant. The columns' types must be of PostgreSQL's own: of others asyncpg knows only in
-        columns how to read them, not in records."""
-        self.row, self.key = row, key
-        self.one: Callable[[str], str] = partial(select, columns)
-        self._record = _record(row, columns)
-
-    def select(self, keys: str) -> str:
-        """A query of the columns, in their order, for an array of keys."""
-        return f"""SELECT found.* FROM unnest({keys}) AS one (key)
-            CROSS JOIN LATERAL ({self.one("one.key")}) AS found"""
-
-    async def __call__(self, viewer: Viewer, keys: Sequence[UUID]) -> list[RowType | None]:
-        return await self.of_tenant(viewer.tenant_id, keys)
-
-    async def of_tenant(self, tenant_id: UUID, keys: Sequence[UUID]) -> list[RowType | None]:
-        rows = await DB.fetch(self.row, self.select("$2::uuid[]"), tenant_id, keys)
-        return by_key(rows, keys, self.key)
-
-    def read(self, records: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Of an array of its rows: objects with their columns as attributes."""
-        return list(map(self._record, records))
-
-
-def _record(row: type[Row], columns: str) -> Callable[[Iterable[Any]], Any]:
-    names = [column.split()[-1].rpartition(".")[2] for column in columns.split(",")]
-    fields: Any = namedtuple(row.__name__, names)  # type: ignore[misc]  # noqa: PYI024
-    record: Any = type(row.__name__, (fields,), {"__slots__": (), "node_type": row.node_type})
-    make: Callable[[Iterable[Any]], Any] = record._make
-    return make
 
 
 class Link(NamedTuple):
@@ -74,14 +32,54 @@ Links = frozenset[Link]
 NO_LINKS: Links = frozenset()
 
 
+class Below(Protocol):
+    """A page of each row; see `PageBelow`."""
+
+    @property
+    def batch(self) -> Batch[Any, Any]: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def projection(self) -> Projection: ...
+    def statement(self, parents: str, parameters: Any) -> tuple[str, Any]: ...
+    def found(self, parents: Sequence[UUID], rows: Sequence[Any]) -> dict[Any, Any]: ...
+
+
+class Ahead(NamedTuple):
+    """The projection of rows, or what comes along with them, with their ids."""
+
+    projection: Projection | None = None
+    links: Links = NO_LINKS
+    """They must make no circle."""
+
+    pages: tuple[Below, ...] = ()
+
+
+NOTHING_AHEAD = Ahead()
+
+
 async def fetch_ahead(
-    row: type[RowType], statement: str, links: Links, *arguments: object
+    row: type[RowType],
+    statement: str,
+    ahead: Ahead,
+    arguments: Sequence[object],
+    columns: tuple[str, ...] = ("id",),
 ) -> tuple[list[RowType], Known]:
-    """Rows, with ids, of a statement whose $1 is the tenant, and what `links` lead to, from them
-    and from there. They must make no circle."""
-    statement, ends = _extended(statement, row.node_type, links)
+    """Rows of a statement whose $1 is the tenant. As JSON they have these columns besides, first,
+    and as attributes."""
+    if ahead.projection:
+        # One row comes at once; of many PostgreSQL sends 8 KiB at a time, and we wake up for each.
+        json = as_json(statement, columns, ahead.projection)
+        (arrays,) = await DB.fetch(Row, json, *arguments)
+        projected: list[Any] = rows_of(arrays, columns)
+        return projected, NOTHING
+    pages = []
+    for page in ahead.pages:
+        below, arguments = page.statement("ARRAY(SELECT id FROM page)", arguments)
+        pages.append((as_json(below, page.columns, page.projection), page.columns))
+    statement, ends = _extended(statement, row.node_type, ahead.links, tuple(pages))
     rows = await DB.fetch(row, statement, *arguments)
-    return rows, _known(rows, ends) if rows else NOTHING
+    return rows, _known(rows, ends, ahead.pages) if rows else NOTHING
 
 
 class End(NamedTuple):
@@ -102,20 +100,32 @@ class End(NamedTuple):
 
 
 # The page comes as it was sorted: PostgreSQL reads an expression in its own order.
-@lru_cache(256)
-def _extended(statement: str, node_type: str, links: Links) -> tuple[str, Sequence[End]]:
+@lru_cache(1024)
+def _extended(
+    statement: str, node_type: str, links: Links, pages: Sequence[tuple[str, tuple[str, ...]]]
+) -> tuple[str, Sequence[End]]:
     ends = ends_of(node_type, links)
-    if not ends:
+    if not ends and not pages:
         return statement, ()
-    expressions = ", ".join(end.sql for end in ends)
-    arrays = ", ".join(
-        "CASE page.id WHEN (SELECT id FROM page LIMIT 1) THEN"
+    expressions = "".join(f", {end.sql}" for end in ends)
+    first = "(SELECT id FROM page LIMIT 1)"
+    arrays = "".join(
+        f", CASE page.id WHEN {first} THEN"
         f" ARRAY(SELECT one FROM (TABLE {end.name}) AS one) END AS {end.name}"
         for end in ends
     )
-    extended = f"""WITH page AS MATERIALIZED ({statement}), {expressions}
-        SELECT page.*, {arrays} FROM page"""
+    below = "".join(f", below_{n}.*" for n in range(len(pages)))
+    joins = "".join(
+        f" LEFT JOIN ({json}) AS below_{n} ({', '.join(_names(n, columns))}) ON page.id = {first}"
+        for n, (json, columns) in enumerate(pages)
+    )
+    extended = f"""WITH page AS MATERIALIZED ({statement}){expressions}
+        SELECT page.*{arrays}{below} FROM page{joins}"""
     return extended, ends
+
+
+def _names(number: int, columns: Sequence[str]) -> list[str]:
+    return [f"below_{number}_{column}" for column in (*columns, "json")]
 
 
 def ends_of(node_type: str, links: Links) -> Sequence[End]:
@@ -145,13 +155,18 @@ def ends_of(node_type: str, links: Links) -> Sequence[End]:
     return ends
 
 
-def _known(rows: Sequence[Row], ends: Sequence[End]) -> Known:
+def _known(rows: Sequence[Row], ends: Sequence[End], pages: Sequence[Below]) -> Known:
     found: dict[str, Sequence[Any]] = {"page": rows}
-    known: dict[Any, dict[UUID, Any]] = {}
+    known: dict[Any, dict[Any, Any]] = {}
     for name, lookup, keys in ends:
         found[name] = lookup.read(rows[0][name])
         missing = dict.fromkeys(chain.from_iterable(_column(found, *key) for key in keys))
         known[lookup] = missing | {getattr(row, lookup.key): row for row in found[name]}
+    for n, page in enumerate(pages):
+        slices = page.found(
+            [row["id"] for row in rows], rows_of(rows[0], page.columns, f"below_{n}_")
+        )
+        known.setdefault(page.batch, {}).update(slices)
     return known
 
 

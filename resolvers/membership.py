@@ -5,7 +5,8 @@ from core.text import pattern
 from core.viewer import Identity, TenantRole, Viewer
 from resolvers.access import matches_person
 from resolvers.loading import by_key
-from resolvers.paging import Key, Order, PageArguments, Slice, fetch_page
+from resolvers.order import Key, Order
+from resolvers.paging import PageArguments, Slice, fetch_page
 from tables.engine import DB, Row
 
 COLUMNS = "m.id, m.tenant_id, m.user_id, m.role, m.is_active, m.created_at"

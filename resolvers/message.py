@@ -6,8 +6,9 @@ from uuid import UUID
 from core.viewer import Viewer
 from resolvers.access import ONE_BY_ONE, sees_each
 from resolvers.loading import by_key, counts_by_key
-from resolvers.lookahead import Lookup
-from resolvers.paging import CountRow, Key, Order, Page, Slice, fetch_pages
+from resolvers.lookup import Lookup
+from resolvers.order import Key, Order
+from resolvers.paging import CountRow, Page, PageBatch, Slice, fetch_pages
 from tables.engine import DB, Row
 
 # A deleted message keeps its place, not what it said.
@@ -60,20 +61,13 @@ _OF_CONVERSATION = "FROM messages m WHERE m.tenant_id = $1 AND m.conversation_id
 _OF_PARENT = _OF_CONVERSATION.format("parent.id")
 
 
-async def messages_by_conversation(
-    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
-) -> list[Slice[MessageRow]]:
-    """Of conversations that the viewer is known to see."""
-    sql = f"SELECT {COLUMNS} {_OF_PARENT} AND m.deleted_at IS NULL"
-    return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
+messages_by_conversation = PageBatch(
+    MessageRow, f"SELECT {COLUMNS} {_OF_PARENT} AND m.deleted_at IS NULL", BY_SEQUENCE
+)
+"""Of conversations that the viewer is known to see."""
 
-
-async def all_messages_by_conversation(
-    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
-) -> list[Slice[MessageRow]]:
-    """As `messages_by_conversation`, with deleted ones."""
-    sql = f"SELECT {COLUMNS} {_OF_PARENT}"
-    return await fetch_pages(MessageRow, sql, BY_SEQUENCE, keys, viewer.tenant_id)
+all_messages_by_conversation = PageBatch(MessageRow, f"SELECT {COLUMNS} {_OF_PARENT}", BY_SEQUENCE)
+"""As `messages_by_conversation`, with deleted ones."""
 
 
 async def deleted_message_counts_by_conversation(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:

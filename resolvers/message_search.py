@@ -14,7 +14,8 @@ from core.text import searchable
 from core.viewer import Viewer
 from resolvers.access import ONE_BY_ONE
 from resolvers.message import COLUMNS, MessageRow, seen_messages
-from resolvers.paging import Edge, Key, Order, PageArguments, Slice, fetch_page
+from resolvers.order import Key, Order
+from resolvers.paging import Edge, PageArguments, Slice, fetch_page
 
 WINDOW = 2000
 """Characters that a snippet is made of: what that costs grows with their square."""

@@ -1,108 +1,36 @@
 """Keyset pages: the rows after, or before, a row's sort key (use-the-index-luke.com/no-offset).
 
 A statement to be paged ends in its WHERE conditions. Its first parameters are its own; those of
-the page follow. Cursors hold the sort key of their row, in clear: an order must not be by what
-its reader may not know.
+the page follow.
 """
 
-import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from itertools import groupby
-from math import isfinite
 from operator import itemgetter
-from typing import Any, Generic, Literal, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Self
 from uuid import UUID
 
-import orjson
-
 from core.errors import BadInput
-from core.text import UNSTORABLE
-from core.time import moment, since_epoch
+from core.viewer import Viewer
 from resolvers.loading import NOTHING, Known
-from resolvers.lookahead import NO_LINKS, Links, fetch_ahead
-from resolvers.projection import Projection, fetch_projected
+from resolvers.lookahead import NOTHING_AHEAD, Ahead, fetch_ahead
+from resolvers.order import Order
+from resolvers.projection import Projection
 from tables.engine import DB, Row, RowType
 
 MAX_PAGE = 100
 
 
-KeyType = Literal["timestamptz", "uuid", "int4", "float8", "text"]
-
-
-class Key(NamedTuple):
-    """A part of a sort key: its SQL, the column it comes back as, its type."""
-
-    sql: str
-    column: str
-    type: KeyType
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A total order; the last key must be unique. All keys run in one direction, so that a row
-    comparison serves."""
-
-    name: str
-    keys: tuple[Key, ...]
-    descending: bool = False
-
-    def sort(self, *, backward: bool) -> str:
-        """For ORDER BY."""
-        direction = "DESC" if self.descending is not backward else "ASC"
-        return ", ".join(f"{key.sql} {direction}" for key in self.keys)
-
-    def cursor(self, row: Any) -> str:
-        values = [_to_json(getattr(row, key.column)) for key in self.keys]
-        return base64.urlsafe_b64encode(orjson.dumps([self.name, *values])).decode()
-
-    def position(self, cursor: str, argument: str) -> tuple[object, ...]:
-        """The sort key in a cursor. Raises BadInput for one of another order."""
-        try:
-            packed = base64.b64decode(cursor, altchars=b"-_", validate=True)
-            name, *values = orjson.loads(packed)
-            if name != self.name:
-                raise ValueError(name)
-            return tuple(
-                _from_json(value, key.type) for value, key in zip(values, self.keys, strict=True)
-            )
-        except (ValueError, TypeError, OverflowError) as error:
-            raise BadInput("Not a cursor of this connection.", (argument,)) from error
-
-
-def _to_json(value: object) -> object:
-    if isinstance(value, datetime):
-        return since_epoch(value)
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _from_json(value: object, kind: str) -> object:
-    match kind, value:
-        case "timestamptz", int(microseconds):
-            return moment(microseconds)
-        case "uuid", str(text):
-            return UUID(text)
-        case "int4", int(number) if not isinstance(number, bool) and abs(number) < 2**31:
-            return number
-        case "float8", float(number) if isfinite(number):
-            return number
-        case "text", str(text) if not UNSTORABLE.search(text):
-            return text
-    raise ValueError(value)
-
-
 class Page(NamedTuple):
-    """What is asked of a connection; hashed often, so that equal pages load together. Its rows come
-    as `projection` has them, or what they lead to by `ahead` comes with them."""
+    """What is asked of a connection; hashed often, so that equal pages load together."""
 
     limit: int
     backward: bool = False
     after: tuple[object, ...] | None = None
     before: tuple[object, ...] | None = None
-    ahead: Links = NO_LINKS
-    projection: Projection | None = None
+    ahead: Ahead = NOTHING_AHEAD
 
 
 class PageArguments(NamedTuple):
@@ -112,8 +40,7 @@ class PageArguments(NamedTuple):
     after: str | None = None
     last: int | None = None
     before: str | None = None
-    ahead: Links = NO_LINKS
-    projection: Projection | None = None
+    ahead: Ahead = NOTHING_AHEAD
 
     def page(self, order: Order) -> Page:
         """Raises BadInput unless one of first and last is given, in 1..100."""
@@ -128,7 +55,6 @@ class PageArguments(NamedTuple):
             after=None if self.after is None else order.position(self.after, "after"),
             before=None if self.before is None else order.position(self.before, "before"),
             ahead=self.ahead,
-            projection=self.projection,
         )
 
 
@@ -153,7 +79,7 @@ class Slice(Generic[RowType]):
     page: Page
     has_more: bool
     known: Known
-    """What the rows lead to, by the links of `page.ahead`."""
+    """What the rows lead to, as far as it came with them."""
 
     count: Callable[[], Awaitable[int]] | None = None
 
@@ -203,22 +129,6 @@ def paged(sql: str, order: Order, page: Page, arguments: Sequence[object]) -> tu
     return f"{sql} ORDER BY {sort} LIMIT ${len(parameters)}", parameters
 
 
-async def fetch_rows(
-    row: type[RowType],
-    statement: str,
-    order: Order,
-    page: Page,
-    arguments: Sequence[object],
-    kept: tuple[str, ...] = (),
-) -> tuple[list[RowType], Known]:
-    """Of a page's statement, with what else is asked of them. Where they come as JSON, they have
-    their sort key and what is `kept` besides."""
-    if page.projection is None:
-        return await fetch_ahead(row, statement, page.ahead, *arguments)
-    columns = (*kept, *(key.column for key in order.keys))
-    return await fetch_projected(statement, columns, page.projection, arguments), NOTHING
-
-
 def sliced(rows: list[RowType], order: Order, page: Page, known: Known) -> Slice[RowType]:
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
@@ -237,7 +147,7 @@ async def fetch_page(
 ) -> Slice[RowType]:
     """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
     statement, parameters = paged(f"SELECT {columns} {source}", order, page, arguments)
-    rows, known = await fetch_rows(row, statement, order, page, parameters)
+    rows, known = await fetch_ahead(row, statement, page.ahead, parameters, order.columns)
 
     async def count() -> int:
         counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)
@@ -272,17 +182,71 @@ async def fetch_paged(
         parents_by_page.setdefault(page, []).append(parent)
     known: dict[Page, Known] = {}
     for page, parents in parents_by_page.items():
-        lateral, parameters = page_of(page, [*arguments, parents])
-        rows, known[page] = await fetch_rows(
+        child, parameters = page_of(page, [*arguments, parents])
+        rows, known[page] = await fetch_ahead(
             row,
-            f"SELECT parent.place, child.*"
-            f" FROM unnest(${len(arguments) + 1}::uuid[]) WITH ORDINALITY AS parent (id, place)"
-            f" CROSS JOIN LATERAL ({lateral}) AS child",
-            order,
-            page,
+            of_each(f"${len(arguments) + 1}::uuid[]", child),
+            page.ahead,
             parameters,
-            kept=("place",),
+            ("place", *order.columns),
         )
-        for place, children in groupby(rows, key=itemgetter(0)):
-            found[parents[place - 1], page] = list(children)
+        for place, children in by_place(rows):
+            found[parents[place - 1], page] = children
     return [sliced(found[key], order, key[1], known[key[1]]) for key in keys]
+
+
+def of_each(parents: str, child: str) -> str:
+    """A statement of the rows of `child` under each of an array of ids, `parent.id` in it, with
+    the place of the parent in the array, from 1 on."""
+    return f"""SELECT parent.place, child.*
+        FROM unnest({parents}) WITH ORDINALITY AS parent (id, place)
+        CROSS JOIN LATERAL ({child}) AS child"""
+
+
+def by_place(rows: Sequence[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Place and rows of each parent that has some."""
+    for place, children in groupby(rows, key=itemgetter(0)):
+        yield place, list(children)
+
+
+class PageBatch(Generic[RowType]):
+    """A batch of pages: for each (parent id, page), the same for all who see the parent."""
+
+    def __init__(self, row: type[RowType], sql: str, order: Order) -> None:
+        """`sql` names the parent `parent.id`; its $1 is the tenant."""
+        self.row, self.sql, self.order = row, sql, order
+
+    async def __call__(
+        self, viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
+    ) -> list[Slice[RowType]]:
+        return await fetch_pages(self.row, self.sql, self.order, keys, viewer.tenant_id)
+
+
+class PageBelow(NamedTuple):
+    """A page of each row, to be found along with the rows; it has a projection."""
+
+    batch: PageBatch[Any]
+    page: Page
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("place", *self.batch.order.columns)
+
+    @property
+    def projection(self) -> Projection:
+        assert self.page.ahead.projection
+        return self.page.ahead.projection
+
+    def statement(self, parents: str, parameters: Sequence[object]) -> tuple[str, list[object]]:
+        child, more = paged(self.batch.sql, self.batch.order, self.page, parameters)
+        return of_each(parents, child), more
+
+    def found(
+        self, parents: Sequence[UUID], rows: Sequence[Any]
+    ) -> dict[tuple[UUID, Page], Slice[Any]]:
+        """What the batch would find, by its keys."""
+        children = {parents[place - 1]: found for place, found in by_place(rows)}
+        return {
+            (id, self.page): sliced(children.get(id, []), self.batch.order, self.page, NOTHING)
+            for id in parents
+        }

@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 from orjson import Fragment
 
-from resolvers.lookahead import Lookup
-from tables.engine import DB, Row
+from resolvers.lookup import Lookup
+from tables.engine import Row
 
 Kind = Literal["text", "number", "moment", "id"]
 """Of a column: numbers are integers and booleans; an id is a UUID, with the name of its type."""
@@ -65,32 +65,31 @@ def projection(type: str, members: tuple[tuple[str, Column | Linked | None], ...
     return Projection(type, members)
 
 
-async def fetch_projected(
-    statement: str, kept: tuple[str, ...], projection: Projection, arguments: Sequence[object]
-) -> list[Any]:
-    """Rows of a statement as a plan answers them. They have the columns that are kept, in their
-    order, and as attributes."""
-    # One row comes at once; of many PostgreSQL sends 8 KiB at a time, and we wake up for each.
-    (row,) = await DB.fetch(Row, _written(statement, kept, projection), *arguments)
-    return _rows(kept)(row) if row["json"] else []
-
-
 @lru_cache(1024)
-def _written(statement: str, kept: tuple[str, ...], projection: Projection) -> str:
+def as_json(statement: str, columns: tuple[str, ...], projection: Projection) -> str:
+    """A statement of one row, with arrays of these columns and of `json`; null of no rows."""
     joins: list[str] = []
     json = _object(projection, "page", joins)
-    columns = "".join(f"array_agg(page.{column}) AS {column}, " for column in kept)
-    return f"""SELECT {columns}array_agg(convert_to({json}, 'UTF8')) AS json
+    arrays = "".join(f"array_agg(page.{column}) AS {column}, " for column in columns)
+    return f"""SELECT {arrays}array_agg(convert_to({json}, 'UTF8')) AS json
         FROM ({statement}) AS page {" ".join(joins)}"""
 
 
+def rows_of(arrays: Row, columns: tuple[str, ...], prefix: str = "") -> list[Any]:
+    """In the order of the statement, with the columns in theirs, and as attributes. A plan takes
+    such a row for its answer."""
+    if arrays[f"{prefix}json"] is None:
+        return []
+    make, read = _reading(columns, prefix)
+    return list(map(make, zip(*read(arrays), strict=True)))
+
+
 @lru_cache
-def _rows(kept: tuple[str, ...]) -> Callable[[Row], list[Any]]:
-    names = (*kept, "json")
+def _reading(columns: tuple[str, ...], prefix: str) -> Sequence[Callable[..., Any]]:
+    names = (*columns, "json")
     projected: Any = namedtuple("Projected", names)  # type: ignore[misc]  # noqa: PYI024
     row: Any = type("Projected", (projected,), {"__slots__": (), "written_answers": _answers})
-    columns = itemgetter(*names)
-    return lambda arrays: list(map(row._make, zip(*columns(arrays), strict=True)))
+    return row._make, itemgetter(*(f"{prefix}{name}" for name in names))
 
 
 def _answers(rows: Iterable[Any]) -> list[Any]:

@@ -5,16 +5,14 @@ from core.text import normalised, pattern, storable
 from core.viewer import Identity, Viewer
 from resolvers.access import ONE_BY_ONE, matches_person
 from resolvers.loading import by_key, counts_by_key
-from resolvers.lookahead import Lookup
+from resolvers.lookup import Lookup
+from resolvers.order import Key, Order
 from resolvers.paging import (
     CountRow,
-    Key,
-    Order,
-    Page,
     PageArguments,
+    PageBatch,
     Slice,
     fetch_page,
-    fetch_pages,
 )
 from tables.engine import DB, Row
 
@@ -81,15 +79,16 @@ async def list_users(
     )
 
 
-async def participants_by_conversation(
-    viewer: Viewer, keys: Sequence[tuple[UUID, Page]]
-) -> list[Slice[UserRow]]:
-    sql = f"""SELECT {COLUMNS}, p.created_at AS joined_at, p.id AS participant_id
+participants_by_conversation = PageBatch(
+    UserRow,
+    f"""SELECT {COLUMNS}, p.created_at AS joined_at, p.id AS participant_id
         FROM participants p CROSS JOIN LATERAL (
             SELECT * FROM tenant_users u WHERE u.tenant_id = $1 AND u.id = p.user_id
             {ONE_BY_ONE}) AS u
-        WHERE p.tenant_id = $1 AND p.conversation_id = parent.id"""
-    return await fetch_pages(UserRow, sql, BY_JOINING, keys, viewer.tenant_id)
+        WHERE p.tenant_id = $1 AND p.conversation_id = parent.id""",
+    BY_JOINING,
+)
+"""Of conversations that the viewer is known to see."""
 
 
 async def participant_counts_by_conversation(viewer: Viewer, ids: Sequence[UUID]) -> list[int]:

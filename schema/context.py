@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -19,7 +18,6 @@ from core.time import EPOCH
 from core.viewer import Caller, Identity, Viewer
 from resolvers.database import reading
 from resolvers.loading import NOTHING, Batch, K, Known, Loaders, R
-from resolvers.paging import Slice
 from resolvers.services import Services
 
 
@@ -159,10 +157,10 @@ class Context:
         if self.who is not None:
             await self.count(settings.limit_user, "user", str(self.who.user_id))
 
-    def know(self, slice: Slice[Any]) -> None:
-        """What the rows of a page lead to, as far as they came with it."""
-        if slice.known:
-            self.loaders.know(self.viewer, slice.known)
+    def know(self, known: Known) -> None:
+        """What came along with rows."""
+        if known:
+            self.loaders.know(self.viewer, known)
 
     async def load(self, batch: Batch[K, R], key: K) -> R:
         return await self.loaders.load(batch, self.viewer, key)

@@ -1,11 +1,16 @@
 """Fields that a batch of the rules answers, by a column that has its key."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import strawberry
 
 from execution.batched import Batched
+from execution.position import Position
+from execution.sources import Batch as BatchSource
 from resolvers.loading import Batch
+from resolvers.lookahead import Link
+from resolvers.lookup import Lookup
 from schema.context import Context
 
 
@@ -26,3 +31,19 @@ class Loaded(Batched):
 def loaded(batch: Batch[Any, Any], key: str, description: str | None = None) -> Any:
     """Leads to what `batch` has for the column `key`; nowhere, where that is null."""
     return strawberry.field(description=description, extensions=[Loaded(batch, key)])
+
+
+def link_of(node_type: str, source: object) -> Link | None:
+    """Of an edge that leads to the same for all who see the row."""
+    match source:
+        case BatchSource(batched=Loaded(batch=Lookup() as lookup) as edge) if type(edge) is Loaded:
+            return Link(node_type, edge.read.name, lookup)
+    return None
+
+
+def links_below(position: Position) -> Iterator[Link]:
+    for selection in position.selections:
+        for field in selection.fields:
+            if link := link_of(selection.type.name, field.source):
+                yield link
+            yield from links_below(field.position)

@@ -1,24 +1,82 @@
-"""What a plan asks for below a page, as far as the page's statement can find it."""
+"""Fields that find along with their rows what a plan asks of these."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from copy import copy
+from typing import Any, Self
 
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from execution.batched import LooksAhead
+from execution.fields import Field
+from execution.objects import Selection
 from execution.position import Position
-from execution.sources import Batch
-from resolvers.lookahead import Link, Lookup
-from schema.loading import Loaded
+from execution.sources import Batch, arguments_below
+from resolvers.lookahead import NO_LINKS, Ahead
+from resolvers.paging import PageBelow
+from resolvers.projection import Projection
+from schema.loading import links_below
+from schema.projection import projected
 
 
-def link_of(node_type: str, source: object) -> Link | None:
-    """Of an edge that leads to the same for all who see the row."""
-    match source:
-        case Batch(batched=Loaded(batch=Lookup() as lookup) as edge) if type(edge) is Loaded:
-            return Link(node_type, edge.read.name, lookup)
-    return None
+class FindsAhead(LooksAhead):
+    projects = True
+    projection: Projection | None = None
+    links = NO_LINKS
+    pages: Sequence[tuple[Field, "FindsAhead"]] = ()
+    """Of each row, as JSON."""
+
+    def rows(self, position: Position) -> Iterable[Selection]:
+        """What is asked of the rows, each time that they are asked for."""
+        raise NotImplementedError
+
+    def below(self, arguments: dict[str, Any]) -> list[PageBelow]:  # noqa: ARG002
+        """The page that is asked for with these, if it can be found along with its parents. Raises
+        BadInput."""
+        return []
+
+    def looking_ahead(self, position: Position) -> Self:
+        found = copy(self)
+        selections = list(self.rows(position))
+        if self.projects and len(selections) == 1:
+            found.projection = projected(selections[0])
+            found.pages = list(_pages(selections[0]))
+        if found.projection is None:
+            found.links = frozenset(links_below(position))
+        return found
+
+    def ahead(self, info: strawberry.Info) -> Ahead:
+        pages = []
+        for field, batched in self.pages:
+            # What is wrong with its arguments, the field itself will say.
+            with suppress(Exception):
+                pages += batched.below(arguments_below(info, field))
+        return Ahead(self.projection, self.links, tuple(dict.fromkeys(pages)))
 
 
-def links_below(position: Position) -> Iterator[Link]:
-    for selection in position.selections:
-        for field in selection.fields:
-            if link := link_of(selection.type.name, field.source):
-                yield link
-            yield from links_below(field.position)
+def _pages(selection: Selection) -> Iterator[tuple[Field, FindsAhead]]:
+    """Those that have projections."""
+    for field in selection.fields:
+        match field.source:
+            case Batch(batched=FindsAhead(projection=Projection()) as pages):
+                yield field, pages
+
+
+class Single(FindsAhead):
+    """Of one row: the resolver gets what it finds ahead as `ahead`, and gives both."""
+
+    def apply(self, field: StrawberryField) -> None:
+        field.arguments = [
+            argument for argument in field.arguments if argument.python_name != "ahead"
+        ]
+
+    def rows(self, position: Position) -> Iterable[Selection]:
+        return position.selections
+
+    async def resolve_async(
+        self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **values: Any
+    ) -> Any:
+        row, known = await next_(source, info, ahead=self.ahead(info), **values)
+        info.context.know(known)
+        return row

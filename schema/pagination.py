@@ -1,26 +1,23 @@
 """Relay's connections (relay.dev/graphql/connections.htm), read off `resolvers.paging.Slice`."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from copy import copy
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from execution.batched import LooksAhead
 from execution.objects import Selection
 from execution.position import Position
 from resolvers.loading import Batch
-from resolvers.lookahead import NO_LINKS
-from resolvers.paging import MAX_PAGE, Order, PageArguments, Slice
-from resolvers.projection import Projection
+from resolvers.lookahead import Ahead
+from resolvers.order import Order
+from resolvers.paging import MAX_PAGE, Page, PageArguments, PageBatch, PageBelow, Slice
 from schema.context import Context
 from schema.loading import Loaded
-from schema.lookahead import links_below
-from schema.projection import projected
+from schema.lookahead import FindsAhead
 
 T = TypeVar("T")
 
@@ -77,21 +74,6 @@ def page_arguments(names: tuple[str, ...] = NAMES) -> list[StrawberryArgument]:
     ]
 
 
-class Ahead(LooksAhead):
-    """A page finds along with its rows what is asked of them: as JSON, or what they lead to."""
-
-    projects = True
-    projection: Projection | None = None
-    links = NO_LINKS
-
-    def looking_ahead(self, position: Position) -> Self:
-        ahead = copy(self)
-        nodes = list(_nodes(position)) if self.projects else []
-        ahead.projection = projected(nodes[0]) if len(nodes) == 1 else None
-        ahead.links = NO_LINKS if ahead.projection else frozenset(links_below(position))
-        return ahead
-
-
 def _nodes(connection: Position) -> Iterator[Selection]:
     """What is asked of a connection's rows, each time that they are asked for."""
     for selection in connection.selections:
@@ -103,10 +85,13 @@ def _nodes(connection: Position) -> Iterator[Selection]:
                     yield from _nodes(field.position)
 
 
-class Paged(Ahead):
+class Paged(FindsAhead):
     """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
 
     names = NAMES
+
+    def rows(self, position: Position) -> Iterable[Selection]:
+        return _nodes(position)
 
     def apply(self, field: StrawberryField) -> None:
         own = [argument for argument in field.arguments if argument.python_name != "arguments"]
@@ -117,13 +102,13 @@ class Paged(Ahead):
     ) -> Any:
         context: Context = info.context
         asked: dict[str, Any] = {name: values.pop(name, None) for name in self.names}
-        arguments = PageArguments(**asked, ahead=self.links, projection=self.projection)
+        arguments = PageArguments(**asked, ahead=self.ahead(info))
         slice = await next_(source, info, arguments=arguments, **values)
-        context.know(slice)
+        context.know(slice.known)
         return slice
 
 
-class Pages(Loaded, Ahead):
+class Pages(Loaded, FindsAhead):
     """A page under each of many objects: those of a level are read together."""
 
     def __init__(self, batch: Batch[Any, Any], order: Order, counts: Batch[Any, int]) -> None:
@@ -134,10 +119,21 @@ class Pages(Loaded, Ahead):
     def apply(self, field: StrawberryField) -> None:
         field.arguments = page_arguments()
 
-    def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:
+    def rows(self, position: Position) -> Iterable[Selection]:
+        return _nodes(position)
+
+    def page(self, arguments: dict[str, Any]) -> Page:
         """Raises BadInput."""
         asked: dict[str, Any] = {name: arguments.get(name) for name in NAMES}
-        page = PageArguments(**asked, projection=self.projection).page(self.order)
+        return PageArguments(**asked, ahead=Ahead(self.projection)).page(self.order)
+
+    def below(self, arguments: dict[str, Any]) -> list[PageBelow]:
+        batch = self.batch_of(arguments)
+        return [PageBelow(batch, self.page(arguments))] if isinstance(batch, PageBatch) else []
+
+    def keys(self, objects: Sequence[Any], arguments: dict[str, Any]) -> list[Any]:
+        """Raises BadInput."""
+        page = self.page(arguments)
         return [(key, page) for key in self.read(objects)]
 
     async def load(self, context: Context, keys: list[Any], arguments: dict[str, Any]) -> list[Any]:
@@ -146,9 +142,10 @@ class Pages(Loaded, Ahead):
         if len(keys) > 1 or not self.links:
             return await context.load_many(batch, keys)
         ((key, page),) = keys
-        (slice,) = await context.load_many(batch, [(key, page._replace(ahead=self.links))])
+        ahead = page._replace(ahead=Ahead(links=self.links))
+        (slice,) = await context.load_many(batch, [(key, ahead)])
         if isinstance(slice, Slice):
-            context.know(slice)
+            context.know(slice.known)
         return [slice]
 
     def batch_of(self, arguments: dict[str, Any]) -> Batch[Any, Any]:  # noqa: ARG002

@@ -8,7 +8,7 @@ from execution.objects import Selection
 from execution.reading import Attribute
 from execution.sources import OfRow
 from resolvers.projection import Column, Kind, Linked, Projection, projection
-from schema.lookahead import link_of
+from schema.loading import link_of
 from schema.node import GlobalIds
 
 MAX_SIZE = 100

@@ -9,12 +9,14 @@ from resolvers.conversation import (
     ConversationOrder,
     ConversationRow,
     conversation_by_short_id,
+    conversations_ahead,
     conversations_by_id,
 )
 from resolvers.conversation_list import list_conversations
 from resolvers.document import DocumentRow, documents_by_id
 from resolvers.document_search import list_documents
-from resolvers.loading import Batch
+from resolvers.loading import NOTHING, Batch
+from resolvers.lookahead import Ahead
 from resolvers.membership import memberships_by_id
 from resolvers.message import messages_by_id
 from resolvers.message_search import MatchRow, search_messages
@@ -26,6 +28,7 @@ from schema.audit_event import AuditEvent, AuditFilter
 from schema.context import Context, Info, no_workspace
 from schema.conversation import Conversation, ConversationFilter
 from schema.document import Document, DocumentFilter
+from schema.lookahead import Single
 from schema.message_search import MessageSearchConnection, Searched
 from schema.node import Node, key_of, parse_global_id
 from schema.pagination import Connection, Paged
@@ -117,11 +120,15 @@ class Query:
     ) -> Slice[UserRow]:
         return await list_users(info.context.viewer, arguments, search)
 
-    @strawberry.field(graphql_type=Conversation | None)
-    async def conversation(self, info: Info, by: ConversationBy) -> object:
+    @strawberry.field(graphql_type=Conversation | None, extensions=[Single()])
+    async def conversation(self, info: Info, by: ConversationBy, ahead: Ahead) -> object:
+        context, viewer = info.context, info.context.viewer
         if by.short_id:
-            return await conversation_by_short_id(info.context.viewer, by.short_id)
-        return await node(info.context, by.id, only="Conversation")
+            return await conversation_by_short_id(viewer, by.short_id, ahead)
+        node_type, key = (by.id and parse_global_id(by.id)) or ("", None)
+        if key is None or node_type != "Conversation":
+            return None, NOTHING
+        return await context.load(conversations_ahead, (key, ahead))
 
     @strawberry.field(
         description="Those that the viewer may see.",

@@ -9,7 +9,8 @@ import pytest
 from core.viewer import TenantRole, Viewer
 from resolvers.audit_event import list_audit_events
 from resolvers.conversation_list import list_conversations
-from resolvers.lookahead import Link, Links, Lookup
+from resolvers.lookahead import Ahead, Link
+from resolvers.lookup import Lookup
 from resolvers.message import last_messages_by_conversation
 from resolvers.paging import PageArguments, Slice
 from resolvers.user import users_by_id
@@ -82,7 +83,7 @@ async def test_as_batches_find_it(
     links = frozenset({OWNER, LAST, AUTHOR, ACTOR})
     async with DB.tenant(who.tenant_id, read_only=True):
         plain = await list_conversations(who, PageArguments(**arguments))
-        page = await list_conversations(who, PageArguments(**arguments, ahead=links))
+        page = await list_conversations(who, PageArguments(**arguments, ahead=Ahead(links=links)))
         assert [row.id for row in page.nodes] == [row.id for row in plain.nodes]
         assert len(page.nodes) == min(4, next(iter(arguments.values())))
         assert plain.known == {}
@@ -103,7 +104,7 @@ async def test_behind_pgbouncer(cast: Cast, db: Database) -> None:
     who = await viewer(cast, "bob")
     for _ in range(2):
         async with DB.tenant(who.tenant_id, read_only=True):
-            arguments = PageArguments(first=9, ahead=frozenset({LAST, AUTHOR}))
+            arguments = PageArguments(first=9, ahead=Ahead(links=frozenset({LAST, AUTHOR})))
             page = await list_conversations(who, arguments)
             last = page.known[last_messages_by_conversation]
             assert sum(message is not None for message in last.values()) == 3
@@ -115,7 +116,7 @@ async def test_a_link_is_followed_where_it_starts(cast: Cast) -> None:
     async with DB.tenant(who.tenant_id, read_only=True):
 
         async def known(*links: Link) -> Any:
-            ahead: Links = frozenset(links)
+            ahead = Ahead(links=frozenset(links))
             return (await list_conversations(who, PageArguments(first=9, ahead=ahead))).known
 
         assert await known(AUTHOR, ACTOR) == {}
@@ -123,7 +124,7 @@ async def test_a_link_is_followed_where_it_starts(cast: Cast) -> None:
         owners = (await known(OWNER, AUTHOR))[users_by_id]
         assert set(owners) == {cast.people["ada"].id, cast.people["bob"].id, None}
         events = await list_audit_events(
-            who, PageArguments(first=9, ahead=frozenset({ACTOR, OWNER}))
+            who, PageArguments(first=9, ahead=Ahead(links=frozenset({ACTOR, OWNER})))
         )
         await check(who, events, users_by_id, [row["actor_id"] for row in events.nodes])
         assert events.known[users_by_id][cast.people["dora"].id] is None
@@ -132,7 +133,9 @@ async def test_a_link_is_followed_where_it_starts(cast: Cast) -> None:
 async def test_a_page_without_rows_leads_nowhere(cast: Cast) -> None:
     who = await viewer(cast, "dora")
     async with DB.tenant(who.tenant_id, read_only=True):
-        page = await list_conversations(who, PageArguments(first=9, ahead=frozenset({OWNER, LAST})))
+        page = await list_conversations(
+            who, PageArguments(first=9, ahead=Ahead(links=frozenset({OWNER, LAST})))
+        )
     assert (page.nodes, page.known) == ([], {})
 
 
@@ -140,7 +143,7 @@ async def test_nothing_of_another_workspace(cast: Cast, monkeypatch: pytest.Monk
     """Nor by a statement that was run for it, on a connection of both."""
     statements = sent(monkeypatch)
     who = await viewer(cast, "ada", ADMIN)
-    ahead = PageArguments(first=9, ahead=frozenset({LAST, AUTHOR}))
+    ahead = PageArguments(first=9, ahead=Ahead(links=frozenset({LAST, AUTHOR})))
     globex = await cast.connection.fetchval("SELECT id FROM tenants WHERE slug = 'globex'")
     for tenant, slug in ((who.tenant_id, "acme"), (globex, "globex")):
         there = Viewer(who.user_id, who.session_id, tenant, ADMIN)

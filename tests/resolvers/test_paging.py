@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from core.errors import BadInput
 from resolvers import document_search, membership, message, user
 from resolvers.conversation import ConversationOrder
-from resolvers.paging import Order, PageArguments
+from resolvers.order import Order
+from resolvers.paging import PageArguments
 from tests.conftest import Database
 
 ORDERS: dict[Order, str] = {

@@ -2,7 +2,8 @@
 
 from strawberry.types.base import StrawberryObjectDefinition
 
-from resolvers.lookahead import Link, Lookup, ends_of
+from resolvers.lookahead import Link, ends_of
+from resolvers.lookup import Lookup
 from schema.loading import Loaded
 from schema.schema import schema
 

@@ -15,7 +15,7 @@ from resolvers.conversation_list import (
     list_conversations,
 )
 from resolvers.document import contents_by_document, documents_by_id, documents_by_message
-from resolvers.lookahead import Link
+from resolvers.lookahead import Ahead, Link
 from resolvers.membership import memberships_by_user
 from resolvers.message import (
     last_messages_by_conversation,
@@ -160,7 +160,7 @@ async def test_what_a_page_leads_to(
     async with DB.tenant(tenant):
         for ahead in (frozenset({owner}), frozenset({last}), frozenset({owner, last, author})):
             await list_conversations(viewer, alone)
-            page = await list_conversations(viewer, alone._replace(ahead=ahead))
+            page = await list_conversations(viewer, alone._replace(ahead=Ahead(links=ahead)))
             assert len(page.nodes) == FEW
             assert all(any(found.values()) for found in page.known.values())
             assert len(page.known) == len({link.lookup for link in ahead})

@@ -1,0 +1,119 @@
+"""What PostgreSQL writes as JSON is what a plan writes of the rows, to the byte."""
+
+from datetime import UTC, datetime
+
+import pytest
+from graphql import GraphQLObjectType, is_leaf_type
+from graphql.type.definition import get_named_type
+
+from schema.projection import MAX_SIZE
+from schema.schema import schema
+from tests.graph import Client, asking
+from tests.schema.test_execution import COMPILED, STOCK
+from tests.schema.workspace import Workspace
+from tests.tables.plans import sent
+
+NASTY = (
+    'quotes " \\ \\u0041 / and </script>',
+    "".join(map(chr, range(1, 32))),
+    "\x7f\x80\x9f\u2028\u2029\ufeff\ufffe\U0001f680\U0010ffff",
+    "%s {} {0} $1 ' ''",
+    " ",
+)
+MOMENTS = [
+    datetime(1, 1, 2, tzinfo=UTC),
+    datetime(1883, 11, 18, 12, 3, 58, 1, tzinfo=UTC),
+    datetime(2026, 1, 1, 0, 0, 0, 100_000, tzinfo=UTC),
+    datetime(2026, 10, 25, 0, 59, 59, 999_999, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 0, tzinfo=UTC),
+]
+
+
+@pytest.fixture
+async def nasty(acme: Workspace) -> Workspace:
+    connection = acme.cast.connection
+    talk = await acme.talk("bob", "ada", title=NASTY[0])
+    for text, moment in zip(NASTY, MOMENTS, strict=True):
+        await acme.message(talk, "bob", content=text, created_at=moment, token_count=2**31 - 1)
+        await acme.message(talk, None, content=text, edited_at=moment)
+        await acme.talk("bob", "carl", title=text, last_message_at=moment)
+        await acme.document("bob", filename=text, content_type=text)
+        await acme.cast.audit_event(acme.id, text, actor_id=acme.user("bob"), request_id=text)
+    await acme.cast.audit_event(acme.id, "x", ip_address="2001:db8::1")
+    await acme.delete("messages", await acme.message(talk, "carl", metadata={"a": 1}))
+    await connection.execute("UPDATE users SET full_name = $1 WHERE username = 'bob'", NASTY[0])
+    return acme
+
+
+def leaves(type_name: str, *, but: tuple[str, ...] = ()) -> str:
+    """All that a type has by itself."""
+    type = schema._schema.type_map[type_name]
+    assert isinstance(type, GraphQLObjectType)
+    names = [
+        name for name, field in type.fields.items() if is_leaf_type(get_named_type(field.type))
+    ]
+    return " ".join(["__typename", *(name for name in names if name not in but)])
+
+
+USER = leaves("User", but=("email", "lastLoginAt"))
+MESSAGE = leaves("Message", but=("metadata",))
+DOCUMENT = leaves("Document", but=("metadata", "tags", "content"))
+EVENT = leaves("AuditEvent", but=("details", "targetId"))
+CONVERSATION = leaves("Conversation", but=("cursor",))
+LAST = f"lastMessage {{ {MESSAGE} author {{ {USER} }} }}"
+LISTED = f"{CONVERSATION} owner {{ {USER} }} {LAST}"
+ASKED = {
+    "conversations": f"""{{ conversations(first: 20) {{
+        pageInfo {{ endCursor hasNextPage }} nodes {{ {LISTED} }} }} }}""",
+    "edges": "{ conversations(last: 2) { edges { cursor node { a: id b: id title } } } }",
+    "users": f"{{ users(first: 9) {{ nodes {{ {USER} }} }} }}",
+    "documents": f"{{ documents(last: 9) {{ nodes {{ {DOCUMENT} owner {{ {USER} }} }} }} }}",
+    "auditEvents": f"{{ auditEvents(first: 9) {{ nodes {{ {EVENT} actor {{ {USER} }} }} }} }}",
+    "no rows": '{ users(first: 9, search: "nobody") { nodes { id } pageInfo { endCursor } } }',
+}
+
+
+async def answers(client: Client, document: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of a plan, which answers as graphql-core does."""
+    async with asking(COMPILED) as ours, asking(STOCK) as theirs:
+        expected = await Client(theirs.http, client.headers).post(document)
+        statements = sent(monkeypatch)
+        answer = await Client(ours.http, client.headers).post(document)
+    assert answer.content == expected.content
+    assert b'"errors"' not in answer.content
+    return [sql for sql, _ in statements if "sessions" not in sql]
+
+
+@pytest.mark.parametrize("name", ASKED)
+async def test_all_that_columns_have(
+    nasty: Workspace, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (statement,) = await answers(nasty.by("ada"), ASKED[name], monkeypatch)
+    assert "AS json" in statement
+
+
+async def test_pages_below_rows(nasty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = f"nodes {{ {MESSAGE} author {{ {USER} }} }} pageInfo {{ startCursor hasPreviousPage }}"
+    people = f"participants(first: 1) {{ edges {{ cursor node {{ {USER} }} }} totalCount }}"
+    document = f"""{{ conversations(first: 20) {{ nodes {{ metadata: cursor {people}
+        messages(last: 3) {{ totalCount {page} }}
+        all: messages(first: 20, includeDeleted: true) {{ {page} }} }} }} }}"""
+    found = await answers(nasty.by("ada"), document, monkeypatch)
+    assert sum("AS json" in statement for statement in found) == 1
+    assert not any("unnest($" in statement for statement in found if "count(*)" not in statement)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "lastMessage { metadata }",
+        "participants(first: 1) { nodes { id } }",
+        " ".join(f"a{n}: id" for n in range(MAX_SIZE)),
+    ],
+)
+async def test_rows_where_columns_have_too_little(
+    nasty: Workspace, more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = f"{{ conversations(first: 20) {{ nodes {{ id {more} }} }} }}"
+    statement, *_ = await answers(nasty.by("ada"), document, monkeypatch)
+    assert not statement.startswith("SELECT array_agg")
