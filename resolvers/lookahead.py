@@ -100,7 +100,7 @@ class End(NamedTuple):
 
 
 # The page comes as it was sorted: PostgreSQL reads an expression in its own order.
-@lru_cache(1024)
+@lru_cache(256)
 def _extended(
     statement: str, node_type: str, links: Links, pages: Sequence[tuple[str, tuple[str, ...]]]
 ) -> tuple[str, Sequence[End]]:

@@ -59,13 +59,13 @@ class Projection:
         return len(self.members) + sum(member.projection.size for member in linked)
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def projection(type: str, members: tuple[tuple[str, Column | Linked | None], ...]) -> Projection:
     """The same one for what is equal: pages that have it are hashed and compared often."""
     return Projection(type, members)
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def as_json(statement: str, columns: tuple[str, ...], projection: Projection) -> str:
     """A statement of one row, with arrays of these columns and of `json`; null of no rows."""
     joins: list[str] = []
@@ -99,11 +99,11 @@ def _answers(rows: Iterable[Any]) -> list[Any]:
 
 def _object(projection: Projection, row: str, joins: list[str]) -> str:
     """An expression, of a row and of those that are joined to it."""
-    parts = [
-        f"""'{"," if number else "{"}"{key}":' || {_value(projection.type, member, row, joins)}"""
-        for number, (key, member) in enumerate(projection.members)
-    ]
-    return f"{' || '.join(parts)} || '}}'"
+    members = ",".join(
+        f""""{key}":' || {_value(projection.type, member, row, joins)} || '"""
+        for key, member in projection.members
+    )
+    return f"'{{{members}}}'"
 
 
 def _value(type: str, member: Column | Linked | None, row: str, joins: list[str]) -> str:

@@ -24,7 +24,12 @@ def to_json(data: object) -> bytes:
     try:
         return orjson.dumps(data)
     except TypeError:
-        return json.dumps(data).encode()
+        return json.dumps(data, default=_read).encode()
+
+
+def _read(written: object) -> object:
+    """What was JSON already."""
+    return orjson.loads(orjson.dumps(written))
 
 
 def rate_limited(refusal: RateLimited) -> Response:

@@ -90,7 +90,7 @@ class TenantEngine(LazyEngine):
         size: int = 16,
         acquire_timeout: float = 5.0,
         statement_timeout: float = 10.0,
-        statement_cache_size: int = 1024,
+        statement_cache_size: int = 256,
     ) -> None:
         """Times in seconds. Raises OSError or asyncpg.PostgresError when unreachable."""
         if self.pool is not None:

@@ -69,6 +69,7 @@ ASKED = {
     "users": f"{{ users(first: 9) {{ nodes {{ {USER} }} }} }}",
     "documents": f"{{ documents(last: 9) {{ nodes {{ {DOCUMENT} owner {{ {USER} }} }} }} }}",
     "auditEvents": f"{{ auditEvents(first: 9) {{ nodes {{ {EVENT} actor {{ {USER} }} }} }} }}",
+    "nothing": "{ users(first: 9) { nodes { id @skip(if: true) } } }",
     "no rows": '{ users(first: 9, search: "nobody") { nodes { id } pageInfo { endCursor } } }',
 }
 
@@ -89,6 +90,12 @@ async def test_all_that_columns_have(
     nasty: Workspace, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (statement,) = await answers(nasty.by("ada"), ASKED[name], monkeypatch)
+    assert "AS json" in statement
+
+
+async def test_a_page_below_a_resolver(nasty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = f"members(last: 3) {{ nodes {{ {leaves('Membership')} }} pageInfo {{ startCursor }} }}"
+    _, statement = await answers(nasty.by("ada"), f"{{ tenant {{ {page} }} }}", monkeypatch)
     assert "AS json" in statement
 
 

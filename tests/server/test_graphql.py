@@ -9,8 +9,10 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from orjson import Fragment
 
 from server.app import create_app
+from server.responses import to_json
 from tests.conftest import Database
 from tests.graph import SETTINGS, Cast, Client
 from tests.server.serving import serving
@@ -264,3 +266,9 @@ async def test_a_client_that_hangs_up_stops_its_statement(cast: Cast, database: 
             request.cancel()
             await until(0)
     await watcher.close()
+
+
+def test_json_of_what_is_json_already() -> None:
+    rows = Fragment('{"a":["ü"]}'.encode())
+    assert to_json({"data": rows}) == '{"data":{"a":["ü"]}}'.encode()
+    assert json.loads(to_json([rows, "\ud800"])) == [{"a": ["ü"]}, "\ud800"]
