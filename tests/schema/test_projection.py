@@ -110,6 +110,23 @@ async def test_pages_below_rows(nasty: Workspace, monkeypatch: pytest.MonkeyPatc
     assert not any("unnest($" in statement for statement in found if "count(*)" not in statement)
 
 
+FOUND = "score snippet cursor node { id author { username } }"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ conversations(first: 20) { nodes { id } edges { node { title } } } }",
+        f'{{ searchMessages(first: 9, query: "quotes") {{ edges {{ {FOUND} }} }} }}',
+    ],
+)
+async def test_rows_that_are_asked_for_more_than_once(
+    nasty: Workspace, document: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (statement,) = await answers(nasty.by("ada"), document, monkeypatch)
+    assert "AS json" not in statement
+
+
 @pytest.mark.parametrize(
     "more",
     [

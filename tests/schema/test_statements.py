@@ -166,6 +166,19 @@ async def test_a_page_of_one_object_brings_what_it_leads_to(
     assert [message["author"] for message in data["x"]["messages"]["nodes"]] == found
 
 
+@pytest.mark.parametrize("by_id", [True, False])
+async def test_one_object_brings_its_pages(
+    acme: Workspace, statements: Statements, by_id: bool
+) -> None:
+    talk = await acme.talk("bob", short_id="x")
+    await acme.message(talk, "bob")
+    by = f'id: "{gid("Conversation", talk)}"' if by_id else 'shortId: "x"'
+    page = "messages(last: 9) { nodes { author { username } } pageInfo { hasPreviousPage } }"
+    query = f"{{ conversation(by: {{{by}}}) {{ owner {{ id }} {page} }} }}"
+    sent = await statements.during(acme.by("bob").ask(query))
+    assert sent == ["conversations + tenant_users + messages + tenant_users", "sessions"]
+
+
 async def test_only_what_is_asked_below_a_page_comes_with_it(
     acme: Workspace, statements: Statements
 ) -> None:
