@@ -30,9 +30,6 @@ SQL: dict[Kind, str] = {
 }
 
 
-JSON = attrgetter("json")
-
-
 class Column(NamedTuple):
     name: str
     kind: Kind
@@ -94,7 +91,7 @@ def _reading(columns: tuple[str, ...], prefix: str) -> Sequence[Callable[..., An
 
 def _answers(rows: Iterable[Any]) -> list[Any]:
     """For execution/objects.py."""
-    return list(map(Fragment, map(JSON, rows)))
+    return list(map(Fragment, map(attrgetter("json"), rows)))
 
 
 def _object(projection: Projection, row: str, joins: list[str]) -> str:

@@ -14,7 +14,7 @@ from schema.node import GlobalIds
 MAX_SIZE = 100
 """Keys of a projection, with those below: PostgreSQL makes a plan of each."""
 
-KINDS: dict[str, Kind] = {
+SCALARS: dict[str, Kind] = {
     "String": "text",
     "Int": "number",
     "Boolean": "number",
@@ -56,4 +56,4 @@ def _kind(position: LeafPosition) -> Kind | None:
         # PostgreSQL must have the names themselves.
         same = all(value.value == name for name, value in leaf.values.items())
         return "text" if same else None
-    return KINDS.get(leaf.name)
+    return SCALARS.get(leaf.name)
