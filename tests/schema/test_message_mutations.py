@@ -211,7 +211,7 @@ async def test_what_is_purged_while_they_wait_is_missing(acme: Workspace, mutati
     async with acme.cast.connection.transaction():
         await acme.cast.connection.execute("DELETE FROM messages")
         before = await state(acme)
-        waiting = asyncio.create_task(_refused(acme, "bob", mutation, id=id))
+        waiting = asyncio.create_task(acme.by("bob").refused(mutation, id=id))
         await asyncio.sleep(0.3)
     assert await waiting == [("NOT_FOUND", ["id"])]
     assert await state(acme) == before
