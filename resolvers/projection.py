@@ -65,11 +65,12 @@ def projection(type: str, members: tuple[tuple[str, Column | Linked | None], ...
 @lru_cache(256)
 def as_json(statement: str, columns: tuple[str, ...], projection: Projection) -> str:
     """A statement of one row, with arrays of these columns and of `json`; null of no rows."""
-    joins: list[str] = []
+    joins: Joins = {}
     json = _object(projection, "page", joins)
     arrays = "".join(f"array_agg(page.{column}) AS {column}, " for column in columns)
     return f"""SELECT {arrays}array_agg(convert_to({json}, 'UTF8')) AS json
-        FROM ({statement}) AS page {" ".join(joins)}"""
+        FROM ({statement}) AS page
+        {" ".join(f"LEFT JOIN LATERAL ({one}) AS {name} ON TRUE" for one, name in joins.items())}"""
 
 
 def rows_of(arrays: Row, columns: tuple[str, ...], prefix: str = "") -> list[Any]:
@@ -94,7 +95,11 @@ def _answers(rows: Iterable[Any]) -> list[Any]:
     return list(map(Fragment, map(attrgetter("json"), rows)))
 
 
-def _object(projection: Projection, row: str, joins: list[str]) -> str:
+Joins = dict[str, str]
+"""Names of what is looked up, by its statement."""
+
+
+def _object(projection: Projection, row: str, joins: Joins) -> str:
     """An expression, of a row and of those that are joined to it."""
     members = ",".join(
         f""""{key}":' || {_value(projection.type, member, row, joins)} || '"""
@@ -103,7 +108,7 @@ def _object(projection: Projection, row: str, joins: list[str]) -> str:
     return f"'{{{members}}}'"
 
 
-def _value(type: str, member: Column | Linked | None, row: str, joins: list[str]) -> str:
+def _value(type: str, member: Column | Linked | None, row: str, joins: Joins) -> str:
     match member:
         case None:
             return f"""'"{type}"'"""
@@ -111,8 +116,7 @@ def _value(type: str, member: Column | Linked | None, row: str, joins: list[str]
             value = SQL[kind].format(column=f"{row}.{name}", type=type)
             return f"coalesce({value}, 'null')" if nullable else value
         case Linked(column, lookup, linked):
-            name = f"link_{len(joins)}"
             # Looked up once for each value, however many rows have it: PostgreSQL memoizes.
-            joins.append(f"LEFT JOIN LATERAL ({lookup.one(f'{row}.{column}')}) AS {name} ON TRUE")
+            name = joins.setdefault(lookup.one(f"{row}.{column}"), f"link_{len(joins)}")
             json = _object(linked, name, joins)
             return f"CASE WHEN {name}.{lookup.key} IS NULL THEN 'null' ELSE {json} END"

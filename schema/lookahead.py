@@ -19,6 +19,9 @@ from resolvers.projection import Projection
 from schema.loading import links_below
 from schema.projection import projected
 
+MAX_PAGES = 4
+"""Below a row: PostgreSQL keeps a plan of all of them. Others are loaded."""
+
 
 class FindsAhead(LooksAhead):
     projects = True
@@ -41,7 +44,7 @@ class FindsAhead(LooksAhead):
         selections = list(self.rows(position))
         if self.projects and len(selections) == 1:
             found.projection = projected(selections[0])
-            found.pages = list(_pages(selections[0]))
+            found.pages = list(_pages(selections[0]))[:MAX_PAGES]
         if found.projection is None:
             found.links = frozenset(links_below(position))
         return found

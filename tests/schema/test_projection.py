@@ -6,6 +6,7 @@ import pytest
 from graphql import GraphQLObjectType, is_leaf_type
 from graphql.type.definition import get_named_type
 
+from schema.lookahead import MAX_PAGES
 from schema.projection import MAX_SIZE
 from schema.schema import schema
 from tests.graph import Client, asking
@@ -66,12 +67,17 @@ ASKED = {
     "conversations": f"""{{ conversations(first: 20) {{
         pageInfo {{ endCursor hasNextPage }} nodes {{ {LISTED} }} }} }}""",
     "edges": "{ conversations(last: 2) { edges { cursor node { a: id b: id title } } } }",
+    "one person twice": """{ conversations(first: 9) {
+        nodes { a: owner { id } b: owner { username } } } }""",
     "users": f"{{ users(first: 9) {{ nodes {{ {USER} }} }} }}",
     "documents": f"{{ documents(last: 9) {{ nodes {{ {DOCUMENT} owner {{ {USER} }} }} }} }}",
     "auditEvents": f"{{ auditEvents(first: 9) {{ nodes {{ {EVENT} actor {{ {USER} }} }} }} }}",
     "nothing": "{ users(first: 9) { nodes { id @skip(if: true) } } }",
     "no rows": '{ users(first: 9, search: "nobody") { nodes { id } pageInfo { endCursor } } }',
 }
+
+
+JOINED = {"conversations": 3, "documents": 1, "auditEvents": 1, "one person twice": 1}
 
 
 async def answers(client: Client, document: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -91,6 +97,7 @@ async def test_all_that_columns_have(
 ) -> None:
     (statement,) = await answers(nasty.by("ada"), ASKED[name], monkeypatch)
     assert "AS json" in statement
+    assert statement.count("LEFT JOIN LATERAL") == JOINED.get(name, 0)
 
 
 async def test_a_page_below_a_resolver(nasty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +115,17 @@ async def test_pages_below_rows(nasty: Workspace, monkeypatch: pytest.MonkeyPatc
     found = await answers(nasty.by("ada"), document, monkeypatch)
     assert sum("AS json" in statement for statement in found) == 1
     assert not any("unnest($" in statement for statement in found if "count(*)" not in statement)
+
+
+async def test_many_pages_below_rows(nasty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which the statement has as many as PostgreSQL is to keep a plan of."""
+    pages = " ".join(
+        f"m{n}: messages(first: {n}) {{ nodes {{ id }} }}" for n in range(1, MAX_PAGES + 3)
+    )
+    document = f"{{ conversations(first: 20) {{ nodes {{ {pages} }} }} }}"
+    first, *others = await answers(nasty.by("ada"), document, monkeypatch)
+    assert first.count("array_agg(page.place)") == MAX_PAGES
+    assert len(others) == 2
 
 
 FOUND = "score snippet cursor node { id author { username } }"
