@@ -101,7 +101,7 @@ async def conversations_by_message(
 
 
 async def conversation_by_short_id(
-    viewer: Viewer, short_id: str, ahead: Ahead = NOTHING_AHEAD
+    viewer: Viewer, short_id: str, ahead: Ahead
 ) -> tuple[ConversationRow | None, Known]:
     rows, known = await fetch_ahead(
         ConversationRow,

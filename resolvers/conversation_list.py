@@ -26,12 +26,12 @@ from resolvers.conversation import (
 from resolvers.loading import counts_by_key
 from resolvers.lookahead import fetch_ahead
 from resolvers.order import Order
+from resolvers.page_batch import fetch_paged
 from resolvers.paging import (
     CountRow,
     Page,
     PageArguments,
     Slice,
-    fetch_paged,
     paged,
     sliced,
 )

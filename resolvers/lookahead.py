@@ -1,10 +1,10 @@
 """What a plan asks of rows, and of what they lead to, found by the statement that finds the rows.
 
 To ask a batch is a round trip, and to make objects of rows takes longer than to find them. Where
-columns have all that is asked of rows, they come as JSON. If not, what links lead to comes in the
-first row, as PostgreSQL's arrays of records, and pages below in each row, as JSON; whoever asks the
-batch then finds it known. So it is with rows that an operation begins with, and with pages of a
-single object: hundreds of rows, kept for a second look, cost as much as the round trip.
+columns have all that is asked of rows, they come as JSON. If not, the first row brings what links
+lead to, as PostgreSQL's arrays of records, and pages below, as arrays of JSON; whoever asks the
+batch then finds it known. Rows that an operation begins with bring both, pages of a single object
+what links lead to: hundreds of rows, kept for a second look, cost as much as the round trip.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ NO_LINKS: Links = frozenset()
 
 
 class Below(Protocol):
-    """A page of each row; see `PageBelow`."""
+    """A page of each row; see resolvers/page_batch.py, which needs this module."""
 
     @property
     def batch(self) -> Batch[Any, Any]: ...
@@ -46,7 +46,7 @@ class Below(Protocol):
 
 
 class Ahead(NamedTuple):
-    """The projection of rows, or what comes along with them, with their ids."""
+    """What is asked of rows: a projection, or what comes along with rows that have an `id`."""
 
     projection: Projection | None = None
     links: Links = NO_LINKS
@@ -162,11 +162,10 @@ def _known(rows: Sequence[Row], ends: Sequence[End], pages: Sequence[Below]) -> 
         found[name] = lookup.read(rows[0][name])
         missing = dict.fromkeys(chain.from_iterable(_column(found, *key) for key in keys))
         known[lookup] = missing | {getattr(row, lookup.key): row for row in found[name]}
+    ids = [row["id"] for row in rows] if pages else []
     for n, page in enumerate(pages):
-        slices = page.found(
-            [row["id"] for row in rows], rows_of(rows[0], page.columns, f"below_{n}_")
-        )
-        known.setdefault(page.batch, {}).update(slices)
+        below = rows_of(rows[0], page.columns, f"below_{n}_")
+        known.setdefault(page.batch, {}).update(page.found(ids, below))
     return known
 
 

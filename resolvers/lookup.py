@@ -1,14 +1,14 @@
 """What is looked up by a key, by itself or along with what has the key."""
 
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic
 from uuid import UUID
 
 from core.viewer import Viewer
 from resolvers.loading import by_key
-from tables.engine import DB, Row, RowType
+from tables.engine import DB, RowType
+from tables.row import tuples
 
 
 class Lookup(Generic[RowType]):
@@ -18,16 +18,17 @@ class Lookup(Generic[RowType]):
         self,
         row: type[RowType],
         columns: str,
-        select: Callable[[str, str], str],
+        one: Callable[[str, str], str],
         *,
         key: str = "id",
     ) -> None:
-        """`select` makes a query of columns for the row of one key, an expression. Its $1 is the
+        """`one` makes a query of columns for the row of one key, an expression. Its $1 is the
         tenant. The columns' types must be of PostgreSQL's own: of others asyncpg knows only in
         columns how to read them, not in records."""
         self.row, self.key = row, key
-        self.one: Callable[[str], str] = partial(select, columns)
-        self._record = _record(row, columns)
+        self.one: Callable[[str], str] = partial(one, columns)
+        names = [column.split()[-1].rpartition(".")[2] for column in columns.split(",")]
+        self._record = tuples(row.__name__, names, node_type=row.node_type)
 
     def select(self, keys: str) -> str:
         """A query of the columns, in their order, for an array of keys."""
@@ -44,11 +45,3 @@ class Lookup(Generic[RowType]):
     def read(self, records: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Of an array of its rows: objects with their columns as attributes."""
         return list(map(self._record, records))
-
-
-def _record(row: type[Row], columns: str) -> Callable[[Iterable[Any]], Any]:
-    names = [column.split()[-1].rpartition(".")[2] for column in columns.split(",")]
-    fields: Any = namedtuple(row.__name__, names)  # type: ignore[misc]  # noqa: PYI024
-    record: Any = type(row.__name__, (fields,), {"__slots__": (), "node_type": row.node_type})
-    make: Callable[[Iterable[Any]], Any] = record._make
-    return make

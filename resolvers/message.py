@@ -8,7 +8,8 @@ from resolvers.access import ONE_BY_ONE, sees_each
 from resolvers.loading import by_key, counts_by_key
 from resolvers.lookup import Lookup
 from resolvers.order import Key, Order
-from resolvers.paging import CountRow, Page, PageBatch, Slice, fetch_pages
+from resolvers.page_batch import PageBatch, fetch_pages
+from resolvers.paging import CountRow, Page, Slice
 from tables.engine import DB, Row
 
 # A deleted message keeps its place, not what it said.

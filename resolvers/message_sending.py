@@ -55,7 +55,7 @@ class SentRow(MessageRow):
         return {author.id: author for author in users_by_id.read(self.people)}
 
 
-_AUTHOR = users_by_id.select("ARRAY[sent.author_id]")
+_AUTHOR = users_by_id.one("sent.author_id")
 _MAY_SAY = f"CASE WHEN $4 = 'USER' THEN {TAKES_PART} ELSE {IS_ADMIN} OR {OWNS} END"
 
 # One statement, so that the lock is held for one round trip and the commit. What it reads is as

@@ -5,7 +5,6 @@ PostgreSQL takes to write it. What is written holds for all who see the row: col
 `Lookup`s find. It is the same to the byte as what a plan writes of the row itself.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ from orjson import Fragment
 
 from resolvers.lookup import Lookup
 from tables.engine import Row
+from tables.row import tuples
 
 Kind = Literal["text", "number", "moment", "id"]
 """Of a column: numbers are integers and booleans; an id is a UUID, with the name of its type."""
@@ -85,9 +85,8 @@ def rows_of(arrays: Row, columns: tuple[str, ...], prefix: str = "") -> list[Any
 @lru_cache
 def _reading(columns: tuple[str, ...], prefix: str) -> Sequence[Callable[..., Any]]:
     names = (*columns, "json")
-    projected: Any = namedtuple("Projected", names)  # type: ignore[misc]  # noqa: PYI024
-    row: Any = type("Projected", (projected,), {"__slots__": (), "written_answers": _answers})
-    return row._make, itemgetter(*(f"{prefix}{name}" for name in names))
+    make = tuples("Projected", names, written_answers=_answers)
+    return make, itemgetter(*(f"{prefix}{name}" for name in names))
 
 
 def _answers(rows: Iterable[Any]) -> list[Any]:

@@ -7,10 +7,10 @@ from resolvers.access import ONE_BY_ONE, matches_person
 from resolvers.loading import by_key, counts_by_key
 from resolvers.lookup import Lookup
 from resolvers.order import Key, Order
+from resolvers.page_batch import PageBatch
 from resolvers.paging import (
     CountRow,
     PageArguments,
-    PageBatch,
     Slice,
     fetch_page,
 )

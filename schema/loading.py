@@ -1,12 +1,10 @@
 """Fields that a batch of the rules answers, by a column that has its key."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import strawberry
 
 from execution.batched import Batched
-from execution.position import Position
 from execution.sources import Batch as BatchSource
 from resolvers.loading import Batch
 from resolvers.lookahead import Link
@@ -39,11 +37,3 @@ def link_of(node_type: str, source: object) -> Link | None:
         case BatchSource(batched=Loaded(batch=Lookup() as lookup) as edge) if type(edge) is Loaded:
             return Link(node_type, edge.read.name, lookup)
     return None
-
-
-def links_below(position: Position) -> Iterator[Link]:
-    for selection in position.selections:
-        for field in selection.fields:
-            if link := link_of(selection.type.name, field.source):
-                yield link
-            yield from links_below(field.position)

@@ -13,10 +13,10 @@ from execution.fields import Field
 from execution.objects import Selection
 from execution.position import Position
 from execution.sources import Batch, arguments_below
-from resolvers.lookahead import NO_LINKS, Ahead
-from resolvers.paging import PageBelow
+from resolvers.lookahead import NO_LINKS, Ahead, Link
+from resolvers.page_batch import PageBelow
 from resolvers.projection import Projection
-from schema.loading import links_below
+from schema.loading import link_of
 from schema.projection import projected
 
 MAX_PAGES = 4
@@ -24,6 +24,8 @@ MAX_PAGES = 4
 
 
 class FindsAhead(LooksAhead):
+    """Of a field that has rows: in a plan, with what it asks of these."""
+
     projects = True
     projection: Projection | None = None
     links = NO_LINKS
@@ -46,7 +48,7 @@ class FindsAhead(LooksAhead):
             found.projection = projected(selections[0])
             found.pages = list(_pages(selections[0]))[:MAX_PAGES]
         if found.projection is None:
-            found.links = frozenset(links_below(position))
+            found.links = frozenset(_links(position))
         return found
 
     def ahead(self, info: strawberry.Info) -> Ahead:
@@ -64,6 +66,15 @@ def _pages(selection: Selection) -> Iterator[tuple[Field, FindsAhead]]:
         match field.source:
             case Batch(batched=FindsAhead(projection=Projection()) as pages):
                 yield field, pages
+
+
+def _links(position: Position) -> Iterator[Link]:
+    """On all levels below."""
+    for selection in position.selections:
+        for field in selection.fields:
+            if link := link_of(selection.type.name, field.source):
+                yield link
+            yield from _links(field.position)
 
 
 class Single(FindsAhead):

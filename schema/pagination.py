@@ -14,7 +14,8 @@ from execution.position import Position
 from resolvers.loading import Batch
 from resolvers.lookahead import Ahead
 from resolvers.order import Order
-from resolvers.paging import MAX_PAGE, Page, PageArguments, PageBatch, PageBelow, Slice
+from resolvers.page_batch import PageBatch, PageBelow
+from resolvers.paging import MAX_PAGE, Page, PageArguments, Slice
 from schema.context import Context
 from schema.loading import Loaded
 from schema.lookahead import FindsAhead

@@ -125,10 +125,10 @@ class Query:
         context, viewer = info.context, info.context.viewer
         if by.short_id:
             return await conversation_by_short_id(viewer, by.short_id, ahead)
-        node_type, key = (by.id and parse_global_id(by.id)) or ("", None)
-        if key is None or node_type != "Conversation":
-            return None, NOTHING
-        return await context.load(conversations_ahead, (key, ahead))
+        match parse_global_id(by.id or ""):
+            case ("Conversation", key):
+                return await context.load(conversations_ahead, (key, ahead))
+        return None, NOTHING
 
     @strawberry.field(
         description="Those that the viewer may see.",

@@ -1,6 +1,8 @@
 """What comes back: rows, and the JSON in them."""
 
 import json
+from collections import namedtuple
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,6 +30,15 @@ class IdRow(Row):
 
 
 RowType = TypeVar("RowType", bound=Row)
+
+
+def tuples(name: str, columns: Sequence[str], **attributes: object) -> Callable[[Any], Any]:
+    """What makes a row that came inside of another of its values: a tuple, with the columns as
+    attributes, and with these of its class."""
+    fields: Any = namedtuple(name, columns)  # type: ignore[misc]  # noqa: PYI024
+    cls: Any = type(name, (fields,), {"__slots__": (), **attributes})
+    make: Callable[[Any], Any] = cls._make
+    return make
 
 
 async def read_json_of(connection: Any) -> None:
