@@ -72,7 +72,7 @@ def serve(settings: Settings, announce: Callable[[str], None], app: str = APP) -
                 app,
                 factory=True,
                 loop="uvloop",
-                http="httptools",
+                http="server.http_protocol:WholeProtocol",
                 ws="server.websocket_protocol:BoundedProtocol",
                 ws_per_message_deflate=False,
                 log_level="warning",

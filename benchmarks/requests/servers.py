@@ -34,7 +34,10 @@ from schema.node import global_id
 KEY = "of the benchmark, which signs its own tokens"
 TOKENS = AccessTokens("HS256", {"benchmark": KEY})
 PATIENCE = 60.0
-UVICORN = ("uvicorn", "--no-access-log", "--log-level", "warning", "--factory")
+UVICORN = (
+    *("uvicorn", "--no-access-log", "--log-level", "warning"),
+    *("--http", "server.http_protocol:WholeProtocol", "--factory"),
+)
 CHECKED = 10
 """Of so many messages that are sent, before any are counted, the rows are compared."""
 

@@ -26,6 +26,7 @@ KEY = "of the processes, known to tests"
 TOKENS = AccessTokens("HS256", {"test": KEY})
 COMMAND = (
     *("uvicorn", "--factory", "server.app:create_app", "--port", "0", "--no-access-log"),
+    *("--http", "server.http_protocol:WholeProtocol"),
     *("--ws", "server.websocket_protocol:BoundedProtocol"),
     *("--timeout-graceful-shutdown", "3"),
 )

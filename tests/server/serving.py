@@ -9,13 +9,15 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.http_protocol import WholeProtocol
 from server.websocket_protocol import BoundedProtocol
 
 
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """The address, once it answers."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws=BoundedProtocol))
+    config = uvicorn.Config(app, log_level="warning", http=WholeProtocol, ws=BoundedProtocol)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
