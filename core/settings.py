@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     statement_timeout: Annotated[float, Field(gt=0)] = 10.0
     """Seconds after which PostgreSQL cancels a statement."""
 
-    statement_cache_size: Annotated[int, Field(ge=0)] = 256
+    statement_cache_size: Annotated[int, Field(ge=0)] = 128
     """Prepared statements kept per connection; 0 behind PgBouncer in transaction mode."""
 
     valkey_url: SecretStr | None = None

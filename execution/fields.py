@@ -15,6 +15,9 @@ class Field:
     details: list[FieldDetails]
     definition: GraphQLField
     parent_type: GraphQLObjectType
+    is_all: bool = False
+    """Whether the operation is a query, and asks for nothing else."""
+
     position: Position = field(init=False)
     source: Source = field(init=False)
 

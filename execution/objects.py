@@ -66,8 +66,8 @@ def _rows(
 def written_answers(classes: set[type]) -> Callable[[Column], Column] | None:
     """What makes answers of objects that are asked nothing more: a field that `LooksAhead` may give
     such, which have what a plan asks of them. It is an attribute of their class."""
-    (cls,) = classes if len(classes) == 1 else (object,)
-    return getattr(cls, "written_answers", None)
+    found = {getattr(cls, "written_answers", None) for cls in classes}
+    return found.pop() if len(found) == 1 else None
 
 
 class ObjectPosition(Position):

@@ -71,6 +71,8 @@ class _Planner:
         self.writers: Mapping[str, Writer] = executor.writers
         self.size = 0
         self.depth = 0
+        self.has_one_root = False
+        """Of a query: whether one field is all that it asks for."""
 
     def roots(self) -> list[Selection]:
         executor, operation = self.executor, self.executor.operation
@@ -87,6 +89,8 @@ class _Planner:
         ).grouped_field_set
         if operation.operation is OperationType.MUTATION:
             return [self.selection(root, {key: details}) for key, details in fields.items()]
+        names = [details[0].node.name.value for details in fields.values()]
+        self.has_one_root = len(names) - names.count("__typename") == 1
         return [self.selection(root, fields)]
 
     def selection(self, type: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
@@ -106,7 +110,8 @@ class _Planner:
             raise Unplanned("size")
         node = details[0].node
         definition = parent.fields[node.name.value]
-        field = Field(key, details, definition, parent)
+        is_all = self.has_one_root and not self.depth
+        field = Field(key, details, definition, parent, is_all)
         field.position = self.position(definition.type, field)
         field.source = source_of(definition, node, self.signatures, field.position)
         return field

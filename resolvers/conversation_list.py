@@ -81,7 +81,12 @@ async def list_conversations(
     conditions, values = _conditions(viewer, wanted)
     statement, parameters = _page(conditions, order.value, page, values)
     rows, known = await fetch_ahead(
-        ConversationRow, statement, page.ahead, parameters, order.value.columns
+        ConversationRow,
+        statement,
+        page.ahead,
+        parameters,
+        page.columns(order.value),
+        shown=page.limit,
     )
 
     async def count() -> int:

@@ -53,9 +53,17 @@ class Ahead(NamedTuple):
     """They must make no circle."""
 
     pages: tuple[Below, ...] = ()
+    is_all: bool = False
+    """Whether the operation asks for nothing else."""
+
+    cursors: bool = True
+    """Whether they are asked of the rows."""
 
 
 NOTHING_AHEAD = Ahead()
+
+MAX_STATEMENT = 15_000
+"""Characters. asyncpg keeps none that is longer than 15 KiB: each time it would be planned anew."""
 
 
 async def fetch_ahead(
@@ -64,22 +72,45 @@ async def fetch_ahead(
     ahead: Ahead,
     arguments: Sequence[object],
     columns: tuple[str, ...] = ("id",),
+    *,
+    shown: int = 1,
 ) -> tuple[list[RowType], Known]:
     """Rows of a statement whose $1 is the tenant. As JSON they have these columns besides, first,
-    and as attributes."""
+    and as attributes. Pages below come along for the first that are `shown`."""
     if ahead.projection:
         # One row comes at once; of many PostgreSQL sends 8 KiB at a time, and we wake up for each.
         json = as_json(statement, columns, ahead.projection)
-        (arrays,) = await DB.fetch(Row, json, *arguments)
-        projected: list[Any] = rows_of(arrays, columns)
-        return projected, NOTHING
-    pages = []
-    for page in ahead.pages:
-        below, arguments = page.statement("ARRAY(SELECT id FROM page)", arguments)
-        pages.append((as_json(below, page.columns, page.projection), page.columns))
-    statement, ends = _extended(statement, row.node_type, ahead.links, tuple(pages))
-    rows = await DB.fetch(row, statement, *arguments)
-    return rows, _known(rows, ends, ahead.pages) if rows else NOTHING
+        if len(json) <= MAX_STATEMENT:
+            (arrays,) = await DB.fetch(Row, json, *arguments, alone=ahead.is_all)
+            projected: list[Any] = rows_of(arrays, columns)
+            return projected, NOTHING
+    for pages in (ahead.pages, ()):
+        below, parameters = _below(pages, arguments, shown)
+        extended, ends = _extended(statement, row.node_type, ahead.links, below)
+        if len(extended) <= MAX_STATEMENT:
+            break
+    alone = ahead.is_all and ahead.projection is None and pages == ahead.pages
+    rows = await DB.fetch(row, extended, *parameters, alone=alone)
+    return rows, _known(rows, ends, pages, shown) if rows else NOTHING
+
+
+Json = tuple[str, tuple[str, ...]]
+"""A statement of one row of arrays, and its columns without `json`."""
+
+
+def _below(
+    pages: Sequence[Below], arguments: Sequence[object], shown: int
+) -> tuple[tuple[Json, ...], Sequence[object]]:
+    """Of the first rows of `page` that are shown; and the parameters of all."""
+    if not pages:
+        return (), arguments
+    statements: list[Json] = []
+    parameters: Any = [*arguments, shown]
+    parents = f"ARRAY(SELECT id FROM page LIMIT ${len(parameters)})"
+    for page in pages:
+        child, parameters = page.statement(parents, parameters)
+        statements.append((as_json(child, page.columns, page.projection), page.columns))
+    return tuple(statements), parameters
 
 
 class End(NamedTuple):
@@ -102,7 +133,7 @@ class End(NamedTuple):
 # The page comes as it was sorted: PostgreSQL reads an expression in its own order.
 @lru_cache(256)
 def _extended(
-    statement: str, node_type: str, links: Links, pages: Sequence[tuple[str, tuple[str, ...]]]
+    statement: str, node_type: str, links: Links, pages: Sequence[Json]
 ) -> tuple[str, Sequence[End]]:
     ends = ends_of(node_type, links)
     if not ends and not pages:
@@ -115,9 +146,16 @@ def _extended(
         for end in ends
     )
     below = "".join(f", below_{n}.*" for n in range(len(pages)))
-    joins = "".join(
-        f" LEFT JOIN ({json}) AS below_{n} ({', '.join(_names(n, columns))}) ON page.id = {first}"
+    # What is large is read once: as a join by itself it is looked at for each row. OFFSET keeps
+    # PostgreSQL from making one of it.
+    expressions += "".join(
+        f", page_{n} ({', '.join(_names(n, columns))}) AS MATERIALIZED ({json})"
         for n, (json, columns) in enumerate(pages)
+    )
+    joins = "".join(
+        f""" LEFT JOIN LATERAL (
+            SELECT * FROM page_{n} WHERE page.id = {first} OFFSET 0) AS below_{n} ON TRUE"""
+        for n in range(len(pages))
     )
     extended = f"""WITH page AS MATERIALIZED ({statement}){expressions}
         SELECT page.*{arrays}{below} FROM page{joins}"""
@@ -155,14 +193,14 @@ def ends_of(node_type: str, links: Links) -> Sequence[End]:
     return ends
 
 
-def _known(rows: Sequence[Row], ends: Sequence[End], pages: Sequence[Below]) -> Known:
+def _known(rows: Sequence[Row], ends: Sequence[End], pages: Sequence[Below], shown: int) -> Known:
     found: dict[str, Sequence[Any]] = {"page": rows}
     known: dict[Any, dict[Any, Any]] = {}
     for name, lookup, keys in ends:
         found[name] = lookup.read(rows[0][name])
         missing = dict.fromkeys(chain.from_iterable(_column(found, *key) for key in keys))
         known[lookup] = missing | {getattr(row, lookup.key): row for row in found[name]}
-    ids = [row["id"] for row in rows] if pages else []
+    ids = [row["id"] for row in rows[:shown]]
     for n, page in enumerate(pages):
         below = rows_of(rows[0], page.columns, f"below_{n}_")
         known.setdefault(page.batch, {}).update(page.found(ids, below))

@@ -48,7 +48,7 @@ async def fetch_paged(
             of_each(f"${len(arguments) + 1}::uuid[]", child),
             page.ahead,
             parameters,
-            ("place", *order.columns),
+            ("place", *page.columns(order)),
         )
         for place, children in by_place(rows):
             found[parents[place - 1], page] = children
@@ -90,7 +90,7 @@ class PageBelow(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return ("place", *self.batch.order.columns)
+        return ("place", *self.page.columns(self.batch.order))
 
     @property
     def projection(self) -> Projection:

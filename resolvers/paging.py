@@ -27,6 +27,10 @@ class Page(NamedTuple):
     before: tuple[object, ...] | None = None
     ahead: Ahead = NOTHING_AHEAD
 
+    def columns(self, order: Order) -> tuple[str, ...]:
+        """That rows have beside their JSON."""
+        return order.columns if self.ahead.cursors else ()
+
 
 class PageArguments(NamedTuple):
     """The arguments of a connection, as the client gave them, and what is asked of its rows."""
@@ -142,7 +146,9 @@ async def fetch_page(
 ) -> Slice[RowType]:
     """A page of `SELECT columns source`, where `source` is FROM … WHERE …, and how to count it."""
     statement, parameters = paged(f"SELECT {columns} {source}", order, page, arguments)
-    rows, known = await fetch_ahead(row, statement, page.ahead, parameters, order.columns)
+    rows, known = await fetch_ahead(
+        row, statement, page.ahead, parameters, page.columns(order), shown=page.limit
+    )
 
     async def count() -> int:
         counted = await DB.fetch(CountRow, f"SELECT count(*) AS total {source}", *arguments)

@@ -7,8 +7,8 @@ PostgreSQL takes to write it. What is written holds for all who see the row: col
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from operator import attrgetter, itemgetter
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from orjson import Fragment
@@ -26,6 +26,7 @@ SQL: dict[Kind, str] = {
     # As isoformat writes it: microseconds, or nothing.
     "moment": """'"' || replace(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
         '.000000', '') || '+00:00"'""",
+    # Of base64 PostgreSQL writes 76 characters in a line: of a type's name, 20 fit in one.
     "id": """'"' || encode(convert_to('{type}:' || {column}, 'UTF8'), 'base64') || '"'""",
 }
 
@@ -50,11 +51,6 @@ class Projection:
     members: tuple[tuple[str, Column | Linked | None], ...]
     """By the keys of the response, which are names of GraphQL. None is the type's name."""
 
-    @property
-    def size(self) -> int:
-        linked = (member for _, member in self.members if isinstance(member, Linked))
-        return len(self.members) + sum(member.projection.size for member in linked)
-
 
 @lru_cache(256)
 def projection(type: str, members: tuple[tuple[str, Column | Linked | None], ...]) -> Projection:
@@ -75,18 +71,19 @@ def as_json(statement: str, columns: tuple[str, ...], projection: Projection) ->
 
 def rows_of(arrays: Row, columns: tuple[str, ...], prefix: str = "") -> list[Any]:
     """In the order of the statement, with the columns in theirs, and as attributes. A plan takes
-    such a row for its answer."""
-    if arrays[f"{prefix}json"] is None:
+    such a row for its answer. Raises TypeError for a null where none may be."""
+    json = arrays[f"{prefix}json"]
+    if json is None:
         return []
-    make, read = _reading(columns, prefix)
-    return list(map(make, zip(*read(arrays), strict=True)))
+    if None in json:
+        raise TypeError("Cannot return null for a non-nullable field of a row.")
+    values = [arrays[f"{prefix}{column}"] for column in columns]
+    return list(map(_projected(columns), zip(*values, json, strict=True)))
 
 
-@lru_cache
-def _reading(columns: tuple[str, ...], prefix: str) -> Sequence[Callable[..., Any]]:
-    names = (*columns, "json")
-    make = tuples("Projected", names, written_answers=_answers)
-    return make, itemgetter(*(f"{prefix}{name}" for name in names))
+@cache
+def _projected(columns: tuple[str, ...]) -> Callable[[Any], Any]:
+    return tuples("Projected", (*columns, "json"), written_answers=_answers)
 
 
 def _answers(rows: Iterable[Any]) -> list[Any]:
@@ -99,12 +96,20 @@ Joins = dict[str, str]
 
 
 def _object(projection: Projection, row: str, joins: Joins) -> str:
-    """An expression, of a row and of those that are joined to it."""
-    members = ",".join(
-        f""""{key}":' || {_value(projection.type, member, row, joins)} || '"""
-        for key, member in projection.members
-    )
-    return f"'{{{members}}}'"
+    """An expression, of a row and of those that are joined to it. Null if one of its values is."""
+    parts: list[str] = []
+    for key, member in projection.members:
+        name = f"""'{"," if parts else "{"}"{key}":'"""
+        parts += [name, _value(projection.type, member, row, joins)]
+    return _concatenated([*parts, "'}'"] if parts else ["'{}'"])
+
+
+def _concatenated(parts: Sequence[str]) -> str:
+    """By halves: from left to right each would be copied as often as parts follow it."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_concatenated(parts[:half])} || {_concatenated(parts[half:])})"
 
 
 def _value(type: str, member: Column | Linked | None, row: str, joins: Joins) -> str:

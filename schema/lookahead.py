@@ -6,13 +6,15 @@ from copy import copy
 from typing import Any, Self
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.types.field import StrawberryField
 
+from core.errors import RuleError
 from execution.batched import LooksAhead
 from execution.fields import Field
 from execution.objects import Selection
 from execution.position import Position
-from execution.sources import Batch, arguments_below
+from execution.sources import Batch, OfRow, arguments_below
 from resolvers.lookahead import NO_LINKS, Ahead, Link
 from resolvers.page_batch import PageBelow
 from resolvers.projection import Projection
@@ -32,6 +34,15 @@ class FindsAhead(LooksAhead):
     pages: Sequence[tuple[Field, "FindsAhead"]] = ()
     """Of each row, as JSON."""
 
+    cursors = True
+    """Whether they are asked of it."""
+
+    has_all = False
+    """Whether what it finds has all that is asked of it."""
+
+    is_all = False
+    """Whether, besides, the operation asks for nothing else."""
+
     def rows(self, position: Position) -> Iterable[Selection]:
         """What is asked of the rows, each time that they are asked for."""
         raise NotImplementedError
@@ -46,18 +57,40 @@ class FindsAhead(LooksAhead):
         selections = list(self.rows(position))
         if self.projects and len(selections) == 1:
             found.projection = projected(selections[0])
-            found.pages = list(_pages(selections[0]))[:MAX_PAGES]
+            found.pages = list(_pages(selections[0]))
         if found.projection is None:
             found.links = frozenset(_links(position))
+        found.has_all = found._has_all(position.selections, selections)
+        found.is_all = found.has_all and position.field.is_all
         return found
 
     def ahead(self, info: strawberry.Info) -> Ahead:
-        pages = []
+        found: list[PageBelow] = []
         for field, batched in self.pages:
             # What is wrong with its arguments, the field itself will say.
-            with suppress(Exception):
-                pages += batched.below(arguments_below(info, field))
-        return Ahead(self.projection, self.links, tuple(dict.fromkeys(pages)))
+            with suppress(RuleError, GraphQLError):
+                found += batched.below(arguments_below(info, field))
+        pages = tuple(dict.fromkeys(found))
+        is_all = self.is_all and len(found) == len(self.pages) and len(pages) <= MAX_PAGES
+        return Ahead(self.projection, self.links, pages[:MAX_PAGES], is_all, self.cursors)
+
+    def _has_all(self, selections: Iterable[Selection], rows: Sequence[Selection]) -> bool:
+        return all(
+            self._has(selection.type.name, field, rows)
+            for selection in selections
+            if not (self.projection and selection in rows)
+            for field in selection.fields
+        )
+
+    def _has(self, type: str, field: Field, rows: Sequence[Selection]) -> bool:
+        match field.source:
+            case Batch(batched=FindsAhead() as pages):
+                return pages.has_all and any(field is found for found, _ in self.pages)
+            case OfRow():
+                is_found = True
+            case source:
+                is_found = link_of(type, source) in self.links
+        return is_found and self._has_all(field.position.selections, rows)
 
 
 def _pages(selection: Selection) -> Iterator[tuple[Field, FindsAhead]]:

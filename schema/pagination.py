@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -75,24 +75,44 @@ def page_arguments(names: tuple[str, ...] = NAMES) -> list[StrawberryArgument]:
     ]
 
 
+ROWS = ("nodes", "node")
+CURSORS = ("cursor", "startCursor", "endCursor")
+
+
 def _nodes(connection: Position) -> Iterator[Selection]:
     """What is asked of a connection's rows, each time that they are asked for."""
     for selection in connection.selections:
         for field in selection.fields:
-            match field.name:
-                case "nodes" | "node":
-                    yield from field.position.selections
-                case "edges":
-                    yield from _nodes(field.position)
+            if field.name in ROWS:
+                yield from field.position.selections
+            elif field.name == "edges":
+                yield from _nodes(field.position)
 
 
-class Paged(FindsAhead):
-    """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
+def _asks_cursors(connection: Position) -> bool:
+    return any(
+        field.name in CURSORS or (field.name not in ROWS and _asks_cursors(field.position))
+        for selection in connection.selections
+        for field in selection.fields
+    )
 
-    names = NAMES
+
+class FindsPages(FindsAhead):
+    """Of a connection."""
 
     def rows(self, position: Position) -> Iterable[Selection]:
         return _nodes(position)
+
+    def looking_ahead(self, position: Position) -> Self:
+        found = super().looking_ahead(position)
+        found.cursors = _asks_cursors(position)
+        return found
+
+
+class Paged(FindsPages):
+    """Gives a connection its arguments; the resolver gets them as one: `arguments`."""
+
+    names = NAMES
 
     def apply(self, field: StrawberryField) -> None:
         own = [argument for argument in field.arguments if argument.python_name != "arguments"]
@@ -109,7 +129,7 @@ class Paged(FindsAhead):
         return slice
 
 
-class Pages(Loaded, FindsAhead):
+class Pages(Loaded, FindsPages):
     """A page under each of many objects: those of a level are read together."""
 
     def __init__(self, batch: Batch[Any, Any], order: Order, counts: Batch[Any, int]) -> None:
@@ -120,13 +140,11 @@ class Pages(Loaded, FindsAhead):
     def apply(self, field: StrawberryField) -> None:
         field.arguments = page_arguments()
 
-    def rows(self, position: Position) -> Iterable[Selection]:
-        return _nodes(position)
-
     def page(self, arguments: dict[str, Any]) -> Page:
         """Raises BadInput."""
         asked: dict[str, Any] = {name: arguments.get(name) for name in NAMES}
-        return PageArguments(**asked, ahead=Ahead(self.projection)).page(self.order)
+        ahead = Ahead(self.projection, cursors=self.cursors)
+        return PageArguments(**asked, ahead=ahead).page(self.order)
 
     def below(self, arguments: dict[str, Any]) -> list[PageBelow]:
         batch = self.batch_of(arguments)

@@ -1,5 +1,7 @@
 """What a plan asks of a node, where its row alone has it."""
 
+from collections.abc import Iterator, Sequence
+
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from execution.fields import Field
@@ -23,7 +25,8 @@ SCALARS: dict[str, Kind] = {
 
 
 def projected(selection: Selection) -> Projection | None:
-    """None where more is asked than columns, and what may be null and is looked up by one."""
+    """None where more is asked than columns, and what may be null and is looked up by one; or one
+    text under several names: how much PostgreSQL has to write is to depend on the rows."""
     fields = {field.key: field for field in selection.fields}
     type = selection.type.name
     members: list[tuple[str, Column | Linked | None]] = []
@@ -31,8 +34,27 @@ def projected(selection: Selection) -> Projection | None:
         if key in fields and (member := _member(type, fields[key])) is None:
             return None
         members.append((key, member if key in fields else None))
-    found = projection(type, tuple(members))
-    return found if found.size <= MAX_SIZE else None
+    texts = list(_texts(members))
+    if len(set(texts)) < len(texts) or _size(members) > MAX_SIZE:
+        return None
+    return projection(type, tuple(members))
+
+
+Members = Sequence[tuple[str, Column | Linked | None]]
+
+
+def _texts(members: Members, *path: str) -> Iterator[tuple[str, ...]]:
+    for _, member in members:
+        match member:
+            case Column(kind="text"):
+                yield (*path, member.name)
+            case Linked():
+                yield from _texts(member.projection.members, *path, member.column)
+
+
+def _size(members: Members) -> int:
+    linked = (member.projection for _, member in members if isinstance(member, Linked))
+    return len(members) + sum(_size(projection.members) for projection in linked)
 
 
 def _member(type: str, field: Field) -> Column | Linked | None:

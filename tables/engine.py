@@ -16,8 +16,9 @@ import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
+from tables.connection import Connection, pipelined
 from tables.row import IdRow, Row, RowType, read_json_of
-from tables.scope import NoScope, Pool, Role, Scope
+from tables.scope import NoScope, Pool, Preamble, Role, Scope
 
 log = logging.getLogger("parley.database")
 
@@ -57,16 +58,18 @@ class LazyEngine(PostgresEngine):
 
 
 @lru_cache(1024)
-def _preamble(role: Role, tenant_id: UUID | None, limits: str, *, read_only: bool) -> str:
-    mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else ""
+def _preamble(role: Role, tenant_id: UUID | None, limits: str, *, read_only: bool) -> Preamble:
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if read_only else "BEGIN"
+    mode = "SET LOCAL transaction_read_only = on;" if read_only else ""
     is_tenant = role == "parley_tenant"
     tenant = f"SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}';" if is_tenant else ""
-    # One DO block is one round trip, and the only form whose SET LOCAL reaches the workers
-    # of a Citus cluster without the role, which they would refuse, and without the limits.
-    return (
-        f"BEGIN{mode}; DO $$ BEGIN {limits} SET LOCAL ROLE {role};"
+    # A DO block is the only form whose SET LOCAL reaches the workers of a Citus cluster without
+    # the role, which they would refuse, and without the limits.
+    settings = (
+        f"DO $$ BEGIN {mode} {limits} SET LOCAL ROLE {role};"
         f" SET LOCAL citus.propagate_set_commands = 'local'; {tenant} END $$"
     )
+    return Preamble(f"{begin}; {settings}", pipelined(begin, settings), pipelined(settings))
 
 
 class TenantEngine(LazyEngine):
@@ -90,7 +93,7 @@ class TenantEngine(LazyEngine):
         size: int = 16,
         acquire_timeout: float = 5.0,
         statement_timeout: float = 10.0,
-        statement_cache_size: int = 256,
+        statement_cache_size: int = 128,
     ) -> None:
         """Times in seconds. Raises OSError or asyncpg.PostgresError when unreachable."""
         if self.pool is not None:
@@ -110,6 +113,7 @@ class TenantEngine(LazyEngine):
             url,
             min_size=1,
             max_size=size,
+            connection_class=Connection,
             init=read_json_of,
             reset=_keep,
             statement_cache_size=statement_cache_size,
@@ -173,9 +177,14 @@ class TenantEngine(LazyEngine):
         preamble = _preamble(role, tenant_id, self._limits, read_only=read_only)
         return Scope(self, preamble, role, read_only=read_only, turns=turns)
 
-    async def fetch(self, row: type[RowType], query: str, *args: object) -> list[RowType]:
-        """Runs one statement in the current scope; rows as they come."""
-        return await self._current().connection.fetch(query, *args, record_class=row)
+    async def fetch(
+        self, row: type[RowType], query: str, *args: object, alone: bool = False
+    ) -> list[RowType]:
+        """Runs one statement in the current scope; rows as they come. `alone`: no other follows in
+        a scope that is read-only. If one does, it has a snapshot of its own."""
+        scope = self._current()
+        alone = alone and scope.read_only
+        return await scope.connection.fetch(query, *args, record_class=row, alone=alone)
 
     async def fetch_identity(self, row: type[RowType], query: str, *args: object) -> list[RowType]:
         """As `fetch`, on users, sessions and the memberships of all tenants."""

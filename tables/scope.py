@@ -7,21 +7,22 @@ own transaction loses the pool's connection when BEGIN or COMMIT fails or is can
 
 import asyncio
 import contextlib
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 from piccolo.engine.exceptions import TransactionError
 from piccolo.engine.postgres import PostgresTransaction
+
+from tables.connection import Connection
 
 if TYPE_CHECKING:
     from tables.engine import TenantEngine
 
 Role = Literal["parley_tenant", "parley_auth"]
 Command = Literal["COMMIT", "ROLLBACK"]
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[Any]"
 Record = TypeVar("Record", bound=asyncpg.Record)
 
 LOST_CONNECTION = (
@@ -50,7 +51,24 @@ async def _discard(pool: Pool, connection: Connection) -> None:
         connection.terminate()
     except asyncpg.InterfaceError:
         return  # asyncpg had released it already
-    await pool.release(connection)
+    await _release(pool, connection)
+
+
+async def _release(pool: Pool, connection: Connection, timeout: float | None = None) -> None:
+    await pool.release(cast("Any", connection), timeout=timeout)
+
+
+class Preamble(NamedTuple):
+    """What a transaction begins with."""
+
+    script: str
+    """For a round trip of its own."""
+
+    begin: bytes
+    """The same, to be sent along with the first statement."""
+
+    settings: bytes
+    """Without BEGIN: the transaction is that of one statement."""
 
 
 class Gate:
@@ -59,7 +77,7 @@ class Gate:
     def __init__(
         self,
         engine: "TenantEngine",
-        preamble: str,
+        preamble: Preamble,
         role: Role,
         turns: asyncio.Semaphore | None,
     ) -> None:
@@ -71,24 +89,31 @@ class Gate:
         self._lock = asyncio.Lock()
         self._pool: Pool | None = None
         self._connection: Connection | None = None
+        self._begun = False
+        """Whether the connection may be in a transaction."""
+
         self.ended = False
         self.wrong_role = False
 
     @property
     def is_used(self) -> bool:
-        """Whether there is a transaction to end."""
+        """Whether there is something to end."""
         return self._connection is not None or self._lock.locked()
 
-    async def fetch(self, query: str, *args: object, **options: Any) -> list[Any]:
+    async def fetch(
+        self, query: str, *args: object, alone: bool = False, **options: Any
+    ) -> list[Any]:
+        """`alone`: as far as is known, no other follows."""
         async with self._lock:
-            connection = self._usable() or await self._begin()
+            connection = self._usable()
+            if connection is None or not self._begun:
+                return await self._first(query, args, options, alone=alone)
             rows: list[Any] = await connection.fetch(query, *args, **options)
             return rows
 
     async def execute(self, query: str, *args: object, **options: Any) -> str:
         async with self._lock:
-            connection = self._usable() or await self._begin()
-            return await connection.execute(query, *args, **options)
+            return await (await self._in_transaction()).execute(query, *args, **options)
 
     async def fetch_as(
         self, role: Role, query: str, *args: object, record_class: type[Record]
@@ -96,7 +121,7 @@ class Gate:
         """One statement in another role, in the same snapshot and on the same connection: a
         second connection per request would let requests starve each other of the pool."""
         async with self._lock:
-            connection = self._usable() or await self._begin()
+            connection = await self._in_transaction()
             self.wrong_role = True  # until it is back, nothing else may run or be committed
             await connection.execute(f"SET LOCAL ROLE {role}")
             rows = await connection.fetch(query, *args, record_class=record_class)
@@ -104,7 +129,7 @@ class Gate:
             self.wrong_role = False
             return rows
 
-    def _usable(self) -> "Connection | None":
+    def _usable(self) -> Connection | None:
         """The connection, once there is one. Raises when nothing may run on it."""
         if self.ended:
             raise NoScope("the scope of this query has ended")
@@ -112,34 +137,77 @@ class Gate:
             raise asyncpg.InFailedSQLTransactionError("a statement of the scope failed")
         return self._connection
 
-    async def _begin(self) -> Connection:
-        if self._turns is None:
-            return await self._connect()
-        await self._turns.acquire()
-        try:
-            return await self._connect()
-        except BaseException:
-            self._turns.release()
-            raise
+    async def _in_transaction(self) -> Connection:
+        connection = self._usable() or await self._connect(begin=True)
+        if not self._begun:
+            self._begun = True
+            await connection.execute(self._preamble.script)
+        return connection
 
-    async def _connect(self) -> Connection:
-        self._pool = pool = self._engine.running_pool()
+    async def _first(
+        self, query: str, args: Sequence[object], options: Mapping[str, Any], *, alone: bool
+    ) -> list[Any]:
+        """What the transaction begins with goes along with it: a round trip less. Of one that is
+        alone, it ends there too."""
+        connection = self._connection or await self._connect(begin=False)
+        if not self._begun:
+            alone = alone and connection.keeps(query, options["record_class"])
+            self._begun = True
+            connection.precede(self._preamble.settings if alone else self._preamble.begin)
+            try:
+                rows: list[Any] = await connection.fetch(query, *args, **options)
+            except LOST_CONNECTION as error:
+                if isinstance(error, TimeoutError):
+                    raise
+                await self._lose(connection)
+                connection = await self._connect(begin=True)
+            else:
+                self._begun = not alone
+                return rows
+        return list(await connection.fetch(query, *args, **options))
+
+    async def _connect(self, *, begin: bool) -> Connection:
+        """One that was silent for a while is asked to begin in any case: that is the ping."""
+        if self._turns:
+            await self._turns.acquire()
+        try:
+            self._pool = pool = self._engine.running_pool()
+            self._connection = await self._acquire(pool, begin=begin)
+        except BaseException:
+            if self._turns:
+                self._turns.release()
+            raise
+        return self._connection
+
+    async def _acquire(self, pool: Pool, *, begin: bool) -> Connection:
         timeout = self._engine.acquire_timeout
         for attempt in (1, 2):
             async with asyncio.timeout(timeout):  # asyncpg's own would be a task more
-                connection = await pool.acquire()
+                # What stands in for it has all that it has.
+                connection = cast("Connection", await pool.acquire())
+            if not begin and connection.is_alive:
+                return connection
             try:
-                await connection.execute(self._preamble, timeout=timeout)
+                await connection.execute(self._preamble.script, timeout=timeout)
             except BaseException as error:
                 await _discard(pool, connection)
                 if attempt == 1 and isinstance(error, LOST_CONNECTION):
-                    # The server restarted: what the pool holds is dead. BEGIN is the ping.
+                    # The server restarted: what the pool holds is dead.
                     await pool.expire_connections()
                     continue
                 raise
-            self._connection = connection
+            self._begun = True
             return connection
         raise AssertionError("unreachable")
+
+    async def _lose(self, connection: Connection) -> None:
+        """Nothing of the transaction is left: it was not committed."""
+        assert self._pool
+        self._connection, self._begun = None, False
+        if self._turns:
+            self._turns.release()
+        await _discard(self._pool, connection)
+        await self._pool.expire_connections()
 
     async def end(self, command: Command) -> None:
         """Waits for the statement in flight. Raises when COMMIT did not commit."""
@@ -157,12 +225,15 @@ class Gate:
 
     async def _give_back(self, pool: Pool, connection: Connection, command: Command) -> str:
         try:
-            status: str = await connection.execute("ROLLBACK" if self.wrong_role else command)
+            status: str = command
+            if self._begun:
+                status = await connection.execute("ROLLBACK" if self.wrong_role else command)
+            connection.answered()
         except BaseException:
             await _discard(pool, connection)
             raise
         with contextlib.suppress(*LOST_CONNECTION):  # the transaction is over all the same
-            await pool.release(connection, timeout=self._engine.acquire_timeout)
+            await _release(pool, connection, self._engine.acquire_timeout)
         return status
 
 
@@ -176,7 +247,7 @@ class Scope(PostgresTransaction):
     def __init__(
         self,
         engine: "TenantEngine",
-        preamble: str,
+        preamble: Preamble,
         role: Role,
         *,
         read_only: bool,

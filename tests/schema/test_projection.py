@@ -6,9 +6,11 @@ import pytest
 from graphql import GraphQLObjectType, is_leaf_type
 from graphql.type.definition import get_named_type
 
+from resolvers.lookahead import MAX_STATEMENT
 from schema.lookahead import MAX_PAGES
 from schema.projection import MAX_SIZE
 from schema.schema import schema
+from tables.engine import DB, Row
 from tests.graph import Client, asking
 from tests.schema.test_execution import COMPILED, STOCK
 from tests.schema.workspace import Workspace
@@ -149,8 +151,9 @@ async def test_rows_that_are_asked_for_more_than_once(
     "more",
     [
         "lastMessage { metadata }",
-        "participants(first: 1) { nodes { id } }",
         " ".join(f"a{n}: id" for n in range(MAX_SIZE)),
+        "a: title b: title",
+        "a: owner { username } b: owner { username }",
     ],
 )
 async def test_rows_where_columns_have_too_little(
@@ -158,4 +161,70 @@ async def test_rows_where_columns_have_too_little(
 ) -> None:
     document = f"{{ conversations(first: 20) {{ nodes {{ id {more} }} }} }}"
     statement, *_ = await answers(nasty.by("ada"), document, monkeypatch)
-    assert not statement.startswith("SELECT array_agg")
+    assert "AS json" not in statement
+
+
+async def test_pages_that_two_fields_share(
+    nasty: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes with one is known to the other, which has some of its own besides."""
+    first, other = ("messages(first: 1) { nodes { id } }", "messages(first: 2) { nodes { id } }")
+    document = f"""{{ x: conversations(first: 2) {{ nodes {{ cursor a: {first} }} }}
+        y: conversations(first: 2, orderBy: CREATED_AT_ASC) {{
+            nodes {{ cursor b: {other} a: {first} }} }}
+        z: users(first: 9) {{ nodes {{ conversations(first: 9) {{
+            nodes {{ cursor {first} }} }} }} }} }}"""
+    statements = await answers(nasty.by("ada"), document, monkeypatch)
+    assert sum("AS json" in statement for statement in statements) == 3
+
+
+async def test_variables_and_fragments(nasty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = f"""query ($first: Int = 3, $with: Boolean = true, $without: Boolean = false) {{
+        conversations(first: $first) {{ nodes {{ ...Listed ...Listed id
+            messages(last: $first) {{ nodes {{ ...Said id @include(if: $without) }} }} }} }} }}
+        fragment Listed on Conversation {{ title @skip(if: $without) owner @include(if: $with) {{
+            username ... on User {{ id username }} }} }}
+        fragment Said on Message {{ content ... {{ author {{ {USER} }} }} }}"""
+    (statement,) = await answers(nasty.by("ada"), document, monkeypatch)
+    assert "AS json" in statement
+
+
+async def test_what_would_be_planned_each_time_stays_rows(
+    nasty: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncpg keeps no statement that is longer."""
+    times = " ".join(f"t{n}: createdAt" for n in range(MAX_SIZE // 2))
+    pages = " ".join(f"p{n}: messages(first: {n}) {{ nodes {{ {times} }} }}" for n in (1, 2, 3))
+    document = f"{{ conversations(first: 3) {{ nodes {{ cursor {pages} }} }} }}"
+    statements = await answers(nasty.by("ada"), document, monkeypatch)
+    assert len(statements) == 4
+    assert all(len(statement) < MAX_STATEMENT for statement in statements)
+
+
+async def test_pages_below_rows_are_looked_at_once(
+    nasty: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large ones are kept on disk while the statement runs."""
+    page = "messages(first: 9) { nodes { id } }"
+    document = f"{{ conversations(first: 20) {{ nodes {{ cursor {page} }} }} }}"
+    async with asking(COMPILED) as app:
+        statements = sent(monkeypatch)
+        await Client(app.http, nasty.by("ada").headers).post(document)
+        ((statement, values),) = [one for one in statements if "sessions" not in one[0]]
+    async with DB.tenant(nasty.id, read_only=True):
+        found = await DB.fetch(Row, f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", *values)
+    lines = [line["QUERY PLAN"] for line in found]
+    (scan,) = [line for line in lines if "CTE Scan on page_0" in line]
+    assert "loops=1)" in scan
+
+
+async def test_a_null_where_none_may_be(nasty: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As graphql-core: the field fails, rather than the answer."""
+    connection = nasty.cast.connection
+    await connection.execute("ALTER TABLE conversations ALTER title DROP NOT NULL")
+    await connection.execute("UPDATE conversations SET title = NULL")
+    document = "{ conversations(first: 20) { nodes { title } } me: viewer { user { id } } }"
+    async with asking(COMPILED) as app:
+        answer = (await Client(app.http, nasty.by("ada").headers).post(document)).json()
+    assert answer["data"] is None
+    assert answer["errors"][0]["path"] == ["conversations"]

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tables.connection import Connection
 from tables.engine import DB
 from tests.conftest import Database
 from tests.schema.workspace import Workspace, gid
@@ -24,16 +25,21 @@ ASIDE = re.compile(r"WITH fewest .*?\) (?=SELECT c)|\(SELECT me\.read_count .*?\
 
 @dataclass
 class Statements:
-    """Everything that the application sends, by asyncpg's own account."""
+    """Everything that the application sends, by asyncpg's own account, and along with that."""
 
     sent: list[str] = field(default_factory=list)
+    preceding: list[str] = field(default_factory=list)
 
     def log(self, record: Any) -> None:
         self.sent.append(record.query)
 
+    def log_preceding(self, statements: bytes) -> None:
+        self.preceding.append(statements.decode(errors="replace"))
+
     async def during(self, request: Awaitable[Any]) -> list[str]:
         """What a request read, as "messages" or "count messages", sorted."""
         self.sent.clear()
+        self.preceding.clear()
         await request
         await self.settled()
         return sorted(_subject(sql) for sql in self.sent if not UNCOUNTED.match(sql))
@@ -46,13 +52,23 @@ class Statements:
 
     @property
     def transactions(self) -> list[str]:
-        """The roles of the transactions, in order."""
-        begun = [sql for sql in self.sent if sql.startswith("BEGIN")]
-        return [sql.split("SET LOCAL ROLE ")[1].split(";")[0] for sql in begun]
+        """Their roles, sorted."""
+        return self._roles("DO $$ BEGIN")
+
+    @property
+    def begun(self) -> list[str]:
+        """Of those that are to be ended too."""
+        return self._roles("BEGIN ISOLATION")
+
+    def _roles(self, text: str) -> list[str]:
+        everything = (*self.sent, *self.preceding)
+        return sorted(
+            sql.split("SET LOCAL ROLE ")[1].split(";")[0] for sql in everything if text in sql
+        )
 
 
 def _subject(sql: str) -> str:
-    rows, _, below = sql.partition("SELECT page.*")
+    rows, _, below = sql.partition("SELECT page.*")[0].partition(", page_0 (")
     tables: list[str] = re.findall(r"FROM (?!unnest|fewest)(\w+)", ASIDE.sub("", rows))
     more = LED_TO.findall(rows) + re.findall(r"FROM (?!unnest|page\b)(\w+)", below)
     subject = " ".join([tables[0], *(f"+ {table}" for table in more)])
@@ -65,7 +81,9 @@ def statements() -> Statements:
 
 
 @pytest.fixture
-async def db(statements: Statements, database: Database) -> Database:
+async def db(
+    statements: Statements, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Database:
     await DB.open(database.url("parley_app"), size=8)
     pool: Any = DB.running_pool()
     init = pool._init
@@ -74,6 +92,13 @@ async def db(statements: Statements, database: Database) -> Database:
         await init(connection)
         connection.add_query_logger(statements.log)
 
+    precede = Connection.precede
+
+    def precede_logged(self: Connection, sent: bytes) -> None:
+        statements.log_preceding(sent)
+        precede(self, sent)
+
+    monkeypatch.setattr(Connection, "precede", precede_logged)
     pool._init = init_logged
     await pool.expire_connections()  # those from before
     return database
@@ -263,6 +288,49 @@ async def test_what_reads_nothing_opens_no_transaction_of_a_tenant(
     assert statements.transactions == ["parley_auth"]
     assert await statements.during(acme.client.ask(query)) == []
     assert statements.transactions == []
+
+
+LISTED = "conversations(first: 3) { pageInfo { endCursor } nodes { id %s } }"
+ONE = "conversation(by: { id: $id }) { title owner { id } messages(last: 3) { nodes { id %s } } }"
+TALK = "query ($id: ID!) { %s }"
+ALONE = [
+    "{ " + LISTED % "title owner { username }" + " }",
+    "{ " + LISTED % "cursor lastMessage { author { id } }" + " }",
+    "{ __typename " + LISTED % "messages(last: 2) { nodes { content } }" + " }",
+    TALK % (ONE % "author { username }"),
+    "{ users(first: 3) { nodes { id } edges { cursor node { username } } } }",
+]
+"""One statement finds all that is asked."""
+
+NOT_ALONE = [
+    "{ a: " + LISTED % "title" + " b: " + LISTED % "title" + " }",
+    "{ " + LISTED % "participants(first: 3) { totalCount }" + " }",
+    "{ " + LISTED % "messages(last: 2) { nodes { metadata } }" + " }",
+    "{ " + LISTED % "messages(last: 0) { nodes { id } }" + " }",
+    "{ conversations(first: 3) { totalCount nodes { id } } }",
+    "{ viewer { user { id } } }",
+    TALK % (ONE % "usedDocuments { id }"),
+    TALK % (ONE % "conversation { id }"),
+]
+
+
+@pytest.mark.parametrize("query", ALONE + NOT_ALONE)
+async def test_a_statement_alone_takes_one_round_trip(
+    acme: Workspace, statements: Statements, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tables.connection.ALIVE", 60)
+    talk = await acme.talk("bob", "ada")
+    message = await acme.message(talk, "ada")
+    await acme.cite(message, await acme.document("bob"))
+    values = {"id": gid("Conversation", talk)} if "$id" in query else {}
+    first = await acme.by("ada").post(query, **values)
+    begun = []
+    for _ in range(12):  # each connection that may be asked has to keep the statement first
+        await statements.during(acme.by("ada").post(query, **values))
+        assert statements.transactions == ["parley_auth", "parley_tenant"]
+        begun.append("parley_tenant" in statements.begun)
+    assert (await acme.by("ada").post(query, **values)).content == first.content
+    assert all(begun) is (query in NOT_ALONE)
 
 
 async def test_a_message_that_is_sent_is_not_read_again(

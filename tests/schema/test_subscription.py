@@ -163,7 +163,7 @@ async def test_an_event_that_cannot_be_told_is_the_last(
     for _ in range(2):
         await acme.message(talk, "ada")
     async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
-        monkeypatch.setattr(type(DB), "fetch", lambda _, *arguments: failing(*arguments))
+        monkeypatch.setattr(type(DB), "fetch", lambda _, *arguments, **how: failing(*arguments))
         assert [(result.data, is_refused(result)) async for result in results] == [(None, True)]
     async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:
         told = [(await first(results))["messageChanges"]["message"] for _ in range(2)]
@@ -223,7 +223,7 @@ async def test_a_failed_field_ends_no_subscription(
             raise ConnectionResetError
         return await fetch(row, sql, *values)
 
-    monkeypatch.setattr(type(DB), "fetch", lambda _, *arguments: failing(*arguments))
+    monkeypatch.setattr(type(DB), "fetch", lambda _, *arguments, **how: failing(*arguments))
     for _ in range(2):
         await acme.message(talk, "ada")
     async with subscribed(acme.cast.people["bob"], acme.slug, query, **variables) as results:

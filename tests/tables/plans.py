@@ -40,9 +40,11 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[object]]]:
     statements: list[tuple[str, Sequence[object]]] = []
     fetch = TenantEngine.fetch
 
-    async def fetch_noted(self: TenantEngine, row: Any, query: str, *args: object) -> Any:
+    async def fetch_noted(
+        self: TenantEngine, row: Any, query: str, *args: object, **how: bool
+    ) -> Any:
         statements.append((query, args))
-        return await fetch(self, row, query, *args)
+        return await fetch(self, row, query, *args, **how)
 
     monkeypatch.setattr(TenantEngine, "fetch", fetch_noted)
     return statements

@@ -8,6 +8,7 @@ import time
 import asyncpg
 import pytest
 
+from tables.connection import ALIVE
 from tables.engine import DB, Row
 from tables.scope import LOST_CONNECTION
 from tests.conftest import Database
@@ -79,6 +80,7 @@ async def test_a_server_that_vanished_costs_one_timeout(
     pids = await asyncio.gather(*(_backend(tenants.acme) for _ in range(2)))
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)  # neither answers nor closes its socket
+    await asyncio.sleep(ALIVE)
     try:
         began = time.monotonic()
         assert await _read(tenants.acme) == 2
