@@ -1,5 +1,6 @@
 """What PostgreSQL writes as JSON is what a plan writes of the rows, to the byte."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -228,3 +229,22 @@ async def test_a_null_where_none_may_be(nasty: Workspace, monkeypatch: pytest.Mo
         answer = (await Client(app.http, nasty.by("ada").headers).post(document)).json()
     assert answer["data"] is None
     assert answer["errors"][0]["path"] == ["conversations"]
+
+
+def test_no_class_of_rows_makes_something_else_of_a_column() -> None:
+    """PostgreSQL would write the column."""
+
+    def all_of(cls: type[Row]) -> Iterator[type[Row]]:
+        for subclass in cls.__subclasses__():
+            yield subclass
+            yield from all_of(subclass)
+
+    checked = 0
+    for row in all_of(Row):
+        node = schema._schema.type_map.get(row.node_type)
+        if isinstance(node, GraphQLObjectType):
+            made = {name for cls in row.__mro__ for name in vars(cls) if cls is not Row}
+            columns = {field.name for field in node.extensions["strawberry-definition"].fields}
+            assert not made & columns, row
+            checked += 1
+    assert checked > 7
